@@ -1,0 +1,81 @@
+"""Contract of a metric: pure functions on plain tensors, and a small description of what they need.
+
+``metrics/NAME.py`` holds a function ``NAME(...) -> Metric`` beside its pure functions, which import nothing but torch,
+numpy, scipy and the nouns.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+ROLES = ("clip", "classifier", "features", "oracle")
+"""What an embedder is used as. The prior's family decides which network fills a role; the user may choose another."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What one asset offers to a metric.
+
+    Attributes:
+        outputs: role -> output name -> (n, d) tensor, a row per view.
+        text: role -> (1, d) embedding of the plain prompt, for roles with a text tower.
+        reference: role -> output name -> (m, d), the same of the reference pictures.
+        azimuth, elevation: (n,) radians of the views.
+        truth: what an oracle is asked to find: ``kind`` and ``colour`` indices, where the prompt says so.
+    """
+
+    outputs: Mapping[str, Mapping[str, Float[Tensor, "n d"]]]
+    azimuth: Float[Tensor, " n"]
+    elevation: Float[Tensor, " n"]
+    text: Mapping[str, Float[Tensor, "1 d"]] = field(default_factory=dict)
+    reference: Mapping[str, Mapping[str, Float[Tensor, "m d"]]] = field(default_factory=dict)
+    truth: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of one asset.
+
+    Attributes:
+        name: as tables call it, e.g. ``fid``.
+        value: the number; None where it is undefined, with ``note`` saying why.
+        unit: "nats", "degrees", "" ...
+        better: which way is good; None where neither is.
+        n: how many views went in.
+        per_view: the value of each view where the metric is a mean over views.
+        version: rises when a change moves the number.
+        note: a caveat to print beside the number.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    better: Literal["higher", "lower"] | None
+    n: int
+    per_view: Sequence[float] = ()
+    version: int = 1
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value."""
+        return {**self.__dict__, "per_view": list(self.per_view)}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A way to score one asset.
+
+    Attributes:
+        compute: the function itself; it may return several scores that share their inputs.
+        roles: the roles whose outputs it reads (of :data:`ROLES`).
+        views: ``sphere`` or ``ring``: the protocol it needs.
+        reference: whether it needs reference pictures of the prior.
+    """
+
+    compute: Callable[[Inputs], Sequence[Score]]
+    roles: tuple[str, ...]
+    views: Literal["sphere", "ring"] = "sphere"
+    reference: bool = False

@@ -1,0 +1,146 @@
+"""Prompts, the suites they come in, and the wording that depends on the view.
+
+A suite is a TOML file: a table ``[suite]`` with ``name``, ``source``, ``licence``, and one ``[[prompt]]`` each with
+``text`` and optionally ``id``, ``subject``, ``tags`` and ``without`` (words that contradict a view; Debiased-SDS).
+"""
+
+import hashlib
+import re
+import tomllib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from esd_bench.cameras import COMPASS
+
+TEXTS = ("plain", *COMPASS, "empty")
+"""The texts of one prompt that a prediction row can mix, in the order of the embedding table."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One text to make an asset of; compared by id and text.
+
+    Attributes:
+        text: the view-independent wording, which metrics score against.
+        id: short and safe in a path.
+        subject: the noun whose front is meant, if stated.
+        tags: categories, for grouping in tables.
+        source: where the text comes from.
+    """
+
+    text: str
+    id: str = ""
+    subject: str = field(default="", compare=False)
+    tags: tuple[str, ...] = field(default=(), compare=False)
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        text = unicodedata.normalize("NFC", self.text).strip()
+        if not text:
+            raise ValueError("a prompt must not be empty")
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "id", self.id or slug(text))
+        if slug(self.id, 64) != self.id:
+            raise ValueError(f"prompt id {self.id!r} may hold only a-z, 0-9 and -")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def facing(self, direction: str) -> str:
+        """The wording for one of :data:`TEXTS`: the text, with ", front view" and so on, or nothing at all."""
+        if direction == "empty":
+            return ""
+        return self.text if direction == "plain" else f"{self.text}, {direction} view"
+
+
+def slug(text: str, limit: int = 40) -> str:
+    """Lower-case words joined by dashes; a hash is appended where letters were lost or cut off."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if words == text.lower().replace(" ", "-") and len(words) <= limit:
+        return words
+    return f"{words[: limit - 9].strip('-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".strip("-")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named list of prompts with its source and licence."""
+
+    name: str
+    prompts: tuple[Prompt, ...]
+    source: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for prompt in self.prompts:
+            if prompt.id in seen:
+                raise ValueError(f"suite {self.name!r} holds the prompt id {prompt.id!r} twice")
+            seen.add(prompt.id)
+        if not self.prompts:
+            raise ValueError(f"suite {self.name!r} holds no prompt")
+
+
+def suites_folder() -> Path:
+    """The folder of the suites that ship with the package."""
+    packaged = Path(str(resources.files("esd_bench"))) / "_data" / "prompts"
+    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "prompts"
+
+
+def suite_names() -> list[str]:
+    """Names of the shipped suites."""
+    return sorted(path.stem for path in suites_folder().glob("*.toml"))
+
+
+def load_suite(name: str | Path) -> Suite:
+    """A shipped suite by name, or a user's own file: ``.toml``, or ``.txt`` with one prompt a line.
+
+    Raises:
+        ValueError: one line that says what is wrong and what would do.
+    """
+    path = suites_folder() / f"{name}.toml"
+    if str(name) not in suite_names():
+        path = Path(name)
+    if not path.is_file():
+        raise ValueError(f"no prompt suite or file {str(name)!r}; suites: {', '.join(suite_names())}")
+    try:
+        content = path.read_text(encoding="utf-8")
+        if path.suffix == ".toml":
+            return _from_toml(tomllib.loads(content), path.stem)
+        lines = [line.strip() for line in content.splitlines()]
+        return Suite(slug(path.stem), tuple(Prompt(x) for x in lines if x and x[0] != "#"), str(path.name))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"cannot read prompts from {path}: {error}") from None
+
+
+def _from_toml(data: Mapping[str, Any], default: str) -> Suite:
+    head = data.get("suite", {})
+    return Suite(
+        name=slug(head.get("name", default)),
+        prompts=tuple(_prompt(entry, head.get("source", "")) for entry in data.get("prompt", [])),
+        source=head.get("source", ""),
+        licence=head.get("licence", ""),
+    )
+
+
+def _prompt(entry: Mapping[str, Any], source: str) -> Prompt:
+    unknown = set(entry) - {"text", "id", "subject", "tags", "source"}
+    if unknown:
+        raise ValueError(f"unknown key {sorted(unknown)[0]!r} in a prompt")
+    return Prompt(
+        entry["text"],
+        entry.get("id", ""),
+        entry.get("subject", ""),
+        tuple(entry.get("tags", ())),
+        entry.get("source", source),
+    )
+
+
+def ad_hoc(texts: Sequence[str]) -> Suite:
+    """The suite of prompts given on the command line."""
+    return Suite("ad-hoc", tuple(Prompt(text) for text in texts))

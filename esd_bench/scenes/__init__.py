@@ -1,0 +1,71 @@
+"""Contract of a scene: what is optimised; one module holds a whole pack, side by side.
+
+``scenes/NAME.py`` holds a function ``NAME(seeds, /, *, ...) -> Scene``. Every parameter and buffer has the pack as its
+first axis, so a member is a slice of the state and a pack is a concatenation of members.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from esd_bench.cameras import Cameras
+from esd_bench.draws import Draws
+
+
+@dataclass(frozen=True)
+class Render:
+    """Pictures of a pack, ``n = p v`` of them, member by member.
+
+    Attributes:
+        rgb: premultiplied colour of the object alone.
+        opacity: in [0, 1].
+        depth: expected distance along the ray, weighted by opacity.
+        background: what a scene's own background shows, or None where it has none.
+        normals: unit normals weighted by opacity in world axes, or None.
+        orientation: (n,) penalty of normals that face away from the camera, or None.
+    """
+
+    rgb: Float[Tensor, "n 3 h w"]
+    opacity: Float[Tensor, "n 1 h w"]
+    depth: Float[Tensor, "n 1 h w"]
+    background: Float[Tensor, "n 3 h w"] | None = None
+    normals: Float[Tensor, "n 3 h w"] | None = None
+    orientation: Float[Tensor, " n"] | None = None
+
+    def over(self, background: Float[Tensor, "n 3 h w"] | Float[Tensor, "n 3 1 1"]) -> Float[Tensor, "n 3 h w"]:
+        """The object in front of a background; the scene's own background wins if it has one."""
+        behind = self.background if self.background is not None else background
+        return self.rgb + (1 - self.opacity) * behind
+
+
+class Scene(Protocol):
+    """A differentiable pack of scenes; an ``nn.Module``."""
+
+    members: int
+
+    def render(
+        self, cameras: Cameras, progress: Float[Tensor, ""] | None = None, draws: Draws | None = None
+    ) -> Render:
+        """Pictures from ``p v`` cameras, member by member.
+
+        Args:
+            cameras: their number is a multiple of the pack.
+            progress: share of training done, for coarse-to-fine scenes; None is the finished scene.
+            draws: jitters the samples along rays; None takes their middles (evaluation).
+        """
+        ...
+
+    def regularisers(self, render: Render) -> dict[str, Float[Tensor, " p"]]:
+        """Penalties per member by name, without their weights: sparsity, opaque, orientation ..."""
+        ...
+
+    def learning_rates(self) -> list[tuple[list[torch.nn.Parameter], float]]:
+        """Groups of parameters with the learning rate of each."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> Any: ...
+    def to(self, device: torch.device | str) -> Any: ...

@@ -1,0 +1,80 @@
+"""Contract of a student: the score of the rendered views.
+
+``students/NAME.py`` holds a function ``NAME(prior, seeds, /, *, ...) -> Student``; its keyword arguments are the options.
+A student answers all rows of a step at once (the prior's base rows with its own), then fits itself.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor, einsum
+
+from esd_bench.draws import Draws
+from esd_bench.methods import Row
+from esd_bench.types import Timesteps
+
+
+@dataclass(frozen=True)
+class Noised:
+    """The noised views of one step; all tensors detached.
+
+    Attributes:
+        latent: (p, v, c, h, w) latents of the rendered views.
+        noised: alpha_t latent + sigma_t noise.
+        noise: the eps drawn.
+        t: (p, v) noise levels.
+        camera: (p, v, 16) flattened camera-to-world matrices.
+        texts: (p, m, l, d) embeddings of :data:`esd_bench.prompts.TEXTS` for each member.
+        mixes: (p, v, k, m) weights of the texts in each row.
+        draws: the random numbers of this step.
+        others: a function of a number m: latents (p, m, c, h, w) of m views from the training distribution, rendered
+            anew without grad (only the exact student asks).
+    """
+
+    latent: Float[Tensor, "p v c h w"]
+    noised: Float[Tensor, "p v c h w"]
+    noise: Float[Tensor, "p v c h w"]
+    t: Timesteps
+    camera: Float[Tensor, "p v 16"]
+    texts: Float[Tensor, "p m l d"]
+    mixes: Float[Tensor, "p v k m"]
+    draws: Draws
+    others: Callable[[int], Float[Tensor, "p n c h w"]]
+
+    @property
+    def text(self) -> Float[Tensor, "p v k l d"]:
+        """The text embedding of each row, mixed after encoding."""
+        return einsum("pvkm,pmld->pvkld", self.mixes, self.texts)
+
+    @property
+    def plain(self) -> Float[Tensor, "p l d"]:
+        """The student's own text: view-independent."""
+        return self.texts[:, 0]
+
+
+class Student(Protocol):
+    """Answers rows and learns; its whole state is tensors whose first axis is the pack."""
+
+    def predict(self, noised: Noised, rows: Sequence[Row]) -> Float[Tensor, "p v k c h w"]:
+        """The eps of every row, without grad; student rows last."""
+        ...
+
+    def fit(self, noised: Noised, dropout: float, alive: Float[Tensor, " p"]) -> Float[Tensor, " p"]:
+        """One step of the student's own training; its loss per member (zeros where nothing is trained).
+
+        Args:
+            noised: the same step that ``predict`` saw; fresh noise levels come from ``noised.draws``.
+            dropout: probability, per view, that the camera is left out.
+            alive: 0 for members that must not change any more.
+        """
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything a checkpoint must hold, by name; the first axis of each tensor is the pack."""
+        ...
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """The inverse of :meth:`state`."""
+        ...
