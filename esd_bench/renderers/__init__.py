@@ -5,7 +5,7 @@ pack member by pack member: ``(p, n, 3) -> (p, n), (p, n, 3)``; a scene of a fie
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,11 +14,15 @@ from esd_bench.cameras import Cameras
 from esd_bench.draws import Draws
 from esd_bench.scenes import Render
 
-Field: TypeAlias = Callable[[Float[Tensor, "p n 3"]], tuple[Float[Tensor, "p n"], Float[Tensor, "p n 3"]]]
-"""Points in the cube [-1, 1]^3 to density (per world unit) and colour in [0, 1]."""
+Field: TypeAlias = Callable[[Float[Tensor, "p n 3"]], tuple[Tensor, ...]]
+"""Points in the cube [-1, 1]^3 to density ``(p, n)`` (per world unit), colour ``(p, n, 3)`` in [0, 1] and, where the
+field has them, unit normals ``(p, n, 3)``."""
 
 
+@runtime_checkable
 class Renderer(Protocol):
     """Pictures of a field from ``p v`` cameras."""
 
-    def __call__(self, field: Field, cameras: Cameras, members: int, draws: Draws | None) -> Render: ...
+    def __call__(self, field: Field, cameras: Cameras, members: int, draws: Draws | None) -> Render:
+        """Pictures, member by member; without draws nothing is jittered."""
+        ...

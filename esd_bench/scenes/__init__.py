@@ -5,7 +5,7 @@ first axis, so a member is a slice of the state and a pack is a concatenation of
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -35,19 +35,23 @@ class Render:
     normals: Float[Tensor, "n 3 h w"] | None = None
     orientation: Float[Tensor, " n"] | None = None
 
-    def over(self, background: Float[Tensor, "n 3 h w"] | Float[Tensor, "n 3 1 1"]) -> Float[Tensor, "n 3 h w"]:
-        """The object in front of a background; the scene's own background wins if it has one."""
+    def over(self, background: Float[Tensor, "#n 3 #h #w"]) -> Float[Tensor, "n 3 h w"]:
+        """The object in front of a background, such as ``(n, 3, 1, 1)``; the scene's own wins if it has one."""
         behind = self.background if self.background is not None else background
         return self.rgb + (1 - self.opacity) * behind
 
 
+@runtime_checkable
 class Scene(Protocol):
     """A differentiable pack of scenes; an ``nn.Module``."""
 
     members: int
 
     def render(
-        self, cameras: Cameras, progress: Float[Tensor, ""] | None = None, draws: Draws | None = None
+        self,
+        cameras: Cameras,
+        progress: Float[Tensor, ""] | None = None,
+        draws: Draws | None = None,
     ) -> Render:
         """Pictures from ``p v`` cameras, member by member.
 
@@ -66,6 +70,14 @@ class Scene(Protocol):
         """Groups of parameters with the learning rate of each."""
         ...
 
-    def state_dict(self) -> dict[str, Tensor]: ...
-    def load_state_dict(self, state_dict: dict[str, Tensor]) -> Any: ...
-    def to(self, device: torch.device | str) -> Any: ...
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps, as nn.Module has it; so are the next two."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> Any:
+        """Take up the state of a scene of the same pack width and options."""
+        ...
+
+    def to(self, device: torch.device | str) -> Any:
+        """Move to a device, in place."""
+        ...
