@@ -5,7 +5,7 @@ of it and of its digest.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from esd_bench.types import Images
 
 
+@runtime_checkable
 class Embedder(Protocol):
     """A network with its preprocessing.
 
@@ -38,4 +39,8 @@ class Embedder(Protocol):
         Raises:
             NotImplementedError: where the network has no text tower.
         """
+        ...
+
+    def truth(self, text: str) -> dict[str, int]:
+        """Indices of the ``kind`` and the ``colour`` that a text names; empty where the network has no such labels."""
         ...

@@ -47,7 +47,7 @@ def frechet_distance(x: Rows, y: Rows) -> float:
 def _root(x: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "r d"]:
     """A matrix with at most d rows whose Gram matrix is the covariance: centred rows, or the R factor of their QR."""
     centred = (x - x.mean(0)) / np.sqrt(len(x) - 1)
-    return centred if len(x) <= x.shape[1] else np.linalg.qr(centred, mode="r")
+    return centred if len(x) <= x.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))
 
 
 def fid() -> Metric:
