@@ -68,6 +68,16 @@ def slug(text: str, limit: int = 40) -> str:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """How the teacher's text depends on the view; thresholds in degrees."""
+
+    view_words: bool = True
+    front: float = 45.0
+    back: float = 45.0
+    overhead: float = 60.0
+
+
+@dataclass(frozen=True)
 class Suite:
     """A named list of prompts with its source and licence."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from esd_bench import plugins
 from esd_bench.cameras import TrainingCameras
-from esd_bench.prompts import Prompt
+from esd_bench.prompts import Prompt, Wording
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,6 @@ class Choice:
     def get(self, option: str, default: Any = None) -> Any:
         """The value of one option."""
         return dict(self.options).get(option, default)
-
-
-@dataclass(frozen=True)
-class Wording:
-    """How the teacher's text depends on the view; thresholds in degrees."""
-
-    view_words: bool = True
-    front: float = 45.0
-    back: float = 45.0
-    overhead: float = 60.0
 
 
 @dataclass(frozen=True)

@@ -152,8 +152,9 @@ class RunStore:
         """The scene after ``count`` equal stages of any finished run of the same prompt, and that run's name."""
         wanted = spec.prefix(count)
         for run in self.find(prompt=spec.prompt.id):
-            path = run.folder / f"stage-{count}.safetensors"
-            if path.is_file() and len(run.spec.stages) >= count and run.spec.prefix(count) == wanted:
+            whole = len(run.spec.stages) == count
+            path = run.scene_file if whole else run.folder / f"stage-{count}.safetensors"
+            if path.is_file() and run.spec.prefix(count) == wanted:
                 return load_file(path), run.id
         return None
 

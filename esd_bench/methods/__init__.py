@@ -6,7 +6,6 @@ x = encode(render(scene, camera)) and x_t = alpha_t x + sigma_t eps, every metho
     dL/dtheta = E[ w(t) * residual * dx/dtheta ],   residual = (teacher's eps prediction) - (a baseline).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -17,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from esd_bench.cameras import compass
-from esd_bench.prompts import TEXTS
+from esd_bench.prompts import TEXTS, Wording
 from esd_bench.types import Latent, PerView
 
 State: TypeAlias = Literal["base", "camera", "anywhere"]
@@ -30,18 +29,14 @@ class View:
 
     Attributes:
         azimuth, elevation: radians.
-        words: whether the teacher's text names the view ("..., back view").
-        front, back, overhead: thresholds of the view words in degrees.
         progress: share of the steps that are done, in [0, 1).
+        wording: whether and at which angles the teacher's text names the view ("..., back view").
     """
 
     azimuth: PerView
     elevation: PerView
     progress: Float[Tensor, ""]
-    words: bool = True
-    front: float = 45.0
-    back: float = 45.0
-    overhead: float = 60.0
+    wording: Wording = Wording()
 
     def only(self, *names: str) -> tuple[Float[Tensor, "p v m"], ...]:
         """One-hot mixes of the texts called so, for every view."""
@@ -66,9 +61,10 @@ class Row:
 def facing(view: View) -> Float[Tensor, "p v m"]:
     """The text that names the view; the plain text where view words are off."""
     (plain,) = view.only("plain")
-    if not view.words:
+    if not view.wording.view_words:
         return plain
-    word = compass(view.azimuth, view.elevation, view.front, view.back, view.overhead)
+    words = view.wording
+    word = compass(view.azimuth, view.elevation, words.front, words.back, words.overhead)
     index = torch.arange(len(TEXTS), device=word.device)
     return (index == word[..., None] + TEXTS.index("front")).to(plain.dtype)
 
@@ -130,8 +126,3 @@ class Method:
 def cfg(pos: Latent, null: Latent, scale: float) -> Latent:
     """Guidance: null + scale (pos - null), written so that scale 0 and 1 are exact. Scale 1 is unguided."""
     return torch.lerp(null, pos, scale)
-
-
-def half_turn(azimuth: Tensor) -> Tensor:
-    """The same angle in (-pi, pi]."""
-    return torch.remainder(azimuth + math.pi, 2 * math.pi) - math.pi

@@ -1,0 +1,292 @@
+"""The command line: ``esd-bench generate | score | report | reference | prompts | illustrate | embedded | demo | list | doctor``.
+
+Commands import what they need when they run, so that ``--help`` and ``report`` answer at once.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    name="esd-bench",
+    help="Measure mode collapse in score distillation for text-to-3D (arXiv 2401.00909).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+err = Console(stderr=True)
+out = Console()
+
+
+def main() -> None:
+    """Run the command line; bad input is one clear line and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("stopped; run the same command again to go on")
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(_refuse(error))
+
+
+def _refuse(error: Exception) -> int:
+    """One line for what a user can mend; a traceback only for what we must."""
+    format_message = getattr(error, "format_message", None)
+    if format_message is not None:
+        err.print(f"error: {format_message()}", highlight=False, markup=False, soft_wrap=True)
+        return 2
+    known = (ValueError, OSError, ImportError, NotImplementedError)
+    if isinstance(error, known) and not os.environ.get("ESD_BENCH_DEBUG"):
+        text = " ".join(str(error).split())
+        err.print(f"error: {text}", highlight=False, markup=False, soft_wrap=True)
+        return 2
+    raise error
+
+
+def _pairs(items: Sequence[str] | None) -> dict[str, str]:
+    """``key=value`` items as a mapping."""
+    pairs = [item.split("=", 1) for item in items or ()]
+    for pair in pairs:
+        if len(pair) != 2 or not pair[0]:
+            raise ValueError(f"{'='.join(pair)!r} is not of the form option=value")
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _grouped(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
+    """``--set`` values by plugin kind: ``student.rank=8`` is the student's, ``entropy=0.5`` the method's."""
+    groups: dict[str, dict[str, str]] = {}
+    for key, value in pairs.items():
+        kind, _, option = key.rpartition(".")
+        groups.setdefault(kind or "method", {})[option] = value
+    unknown = set(groups) - {"method", "student", "scene", "prior", "schedule"}
+    if unknown:
+        raise ValueError(f"--set {sorted(unknown)[0]}.…: use method, student, scene, prior or schedule")
+    return groups
+
+
+def _seeds(text: str) -> list[int]:
+    """``0``, ``0-2`` or ``0,3,5``."""
+    try:
+        seeds = []
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            seeds += range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise ValueError(f"seeds are 0, 0-2 or 0,3,5, not {text!r}") from None
+    if not seeds:
+        raise ValueError(f"no seed in {text!r}")
+    return seeds
+
+
+def _whole(text: str | None) -> tuple[int, ...]:
+    """``900,200`` as numbers."""
+    try:
+        numbers = tuple(int(x) for x in text.split(",")) if text else ()
+    except ValueError:
+        numbers = (0,)
+    if any(n < 1 for n in numbers):
+        raise ValueError(f"steps are whole numbers from 1 joined by commas, not {text!r}")
+    return numbers
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError("no CUDA device here; use --device cpu")
+    if name != "cpu" and not name.startswith("cuda"):
+        raise ValueError(f"no device {name!r}; use cpu or cuda")
+    return name
+
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of runs.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: the GPU if there is one.")]
+
+
+@app.command()
+def generate(
+    method: Annotated[
+        list[str], typer.Option("--method", "-m", help="A method, or a file of your own (./mine.py); repeat.")
+    ] = ["esd"],  # noqa: B006
+    prompts: Annotated[str | None, typer.Option(help="A suite by name, or a .toml or .txt file.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="A text of your own; repeat.")] = None,
+    seeds: Annotated[str, typer.Option(help="0, 0-2 or 0,3,5.")] = "0",
+    preset: Annotated[str, typer.Option(help="embedded, embedded-gpu or paper.")] = "embedded",
+    prior: Annotated[str | None, typer.Option(help="embedded, embedded-biased, a hub id or a folder.")] = None,
+    scene: Annotated[str | None, typer.Option(help="voxels or hashgrid.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Timestep schedule.")] = None,
+    student: Annotated[str | None, typer.Option(help="lora or exact.")] = None,
+    steps: Annotated[
+        str | None, typer.Option(help="Steps of the last stage, or of all: 900,200.")
+    ] = None,
+    views: Annotated[int | None, typer.Option(min=1, help="Training views per step.")] = None,
+    view_words: Annotated[
+        bool | None, typer.Option("--view-words/--no-view-words", help='Add ", back view" and so on.')
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="entropy=0.5, student.rank=8, scene.… ; repeat.")
+    ] = None,
+    pack: Annotated[int, typer.Option(min=1, help="Scenes side by side (GPU).")] = 1,
+    shard: Annotated[str | None, typer.Option(help="I/N: every N-th run, from the I-th.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes side by side (CPU).")] = 1,
+    checkpoint: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
+    pin: Annotated[Path | None, typer.Option(help="JSON of file name to SHA-256; others are refused.")] = None,
+    device: Device = "auto",
+    output: Out = Path("runs"),
+) -> None:
+    """Make assets by score distillation; running again resumes.
+
+    Examples:
+
+        esd-bench generate                                  a small suite by ESD on the embedded prior
+
+        esd-bench generate -m sds -m vsd -m esd --seeds 0-2
+
+        esd-bench generate -m esd --set entropy=1 --prompt "a red cat"
+
+        esd-bench generate --preset embedded-gpu --pack 64 --prompts benchmark
+    """
+    from esd_bench.generate import generate as run
+    from esd_bench.prompts import ad_hoc, load_suite
+    from esd_bench.spec import expand, shard as part
+    from esd_bench.store import RunStore, read_json
+
+    suite = ad_hoc(prompt) if prompt and not prompts else load_suite(prompts or "demo")
+    chosen = _variants(method, preset, prior, scene, schedule, student, steps, views, view_words, settings)
+    from dataclasses import replace
+
+    specs = expand([replace(v, suite=suite.name) for v in chosen], suite.prompts, _seeds(seeds))
+    specs = part(specs, shard) if shard else specs
+    store = RunStore(output)
+    missing = store.missing(specs)
+    if not missing:
+        out.print(f"nothing is missing: {len(specs)} runs are finished in {output}")
+        return
+    place = _device(device)
+    output.mkdir(parents=True, exist_ok=True)
+    with _bars(missing) as (watch, finished):
+        making = run(
+            specs,
+            store,
+            device=place,
+            pack=pack,
+            workers=workers,
+            checkpoint=checkpoint,
+            pins=read_json(pin) if pin else {},
+            watch=watch,
+        )
+        for done in making:
+            finished(done)
+    out.print(f"{len(missing)} runs finished in {output}; next: esd-bench score {output}")
+
+
+def _variants(
+    methods: Sequence[str],
+    preset: str,
+    prior: str | None,
+    scene: str | None,
+    schedule: str | None,
+    student: str | None,
+    steps: str | None,
+    views: int | None,
+    view_words: bool | None,
+    given: Sequence[str] | None,
+) -> list[Any]:
+    """A run template per method; a method option goes to the methods that have it."""
+    from esd_bench import plugins
+    from esd_bench.presets import Settings, preset as make
+
+    groups = _grouped(_pairs(given))
+    options = groups.get("method", {})
+    functions = {name: plugins.load("methods", name) for name in methods}
+    accepted = {
+        name: {*plugins.options(f), *(s.alias for s in plugins.symbols(f).values())}
+        for name, f in functions.items()
+    }
+    for key in options:
+        if not any(key.replace("-", "_") in names for names in accepted.values()):
+            plugins.bind(next(iter(functions.values())), {key: options[key]})
+    return [
+        make(
+            preset,
+            Settings(
+                method=name,
+                options={k: v for k, v in options.items() if k.replace("-", "_") in accepted[name]},
+                prior=prior,
+                prior_options=groups.get("prior"),
+                scene=scene,
+                scene_options=groups.get("scene"),
+                schedule=schedule,
+                schedule_options=groups.get("schedule"),
+                student=student,
+                student_options=groups.get("student"),
+                steps=_whole(steps),
+                views=views,
+                view_words=view_words,
+            ),
+        )
+        for name in methods
+    ]
+
+
+@contextmanager
+def _bars(missing: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """Progress bars of the whole grid and of the present pack; quiet lines where nobody looks."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[news]}"),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+        total = bars.add_task("runs", total=len(missing), news="")
+        present = bars.add_task("starting", total=None, news="")
+
+        def watch(news: Any) -> None:
+            first = news.specs[0]
+            more = f" and {len(news.specs) - 1} more" if len(news.specs) > 1 else ""
+            numbers = "  ".join(f"{k} {v:.3f}" for k, v in news.numbers.items() if v)
+            name = f"{news.stage}: {first.prompt.text}{more}"
+            bars.update(present, description=name, completed=news.step, total=news.steps, news=numbers)
+
+        def finished(run: Any) -> None:
+            bars.advance(total)
+            why = f" ({run.record.reason})" if run.record.reason else ""
+            line = f"{run.record.status}{why}: {run.folder} in {run.record.seconds:.0f} s"
+            err.print(line, highlight=False, markup=False, soft_wrap=True)
+
+        yield watch, finished
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help="methods, schedules, students, priors, scenes, metrics, ...")],
+) -> None:
+    """List the plugins of a kind with their options.
+
+    Example: esd-bench list methods
+    """
+    from esd_bench import plugins
+
+    if kind not in plugins.KINDS:
+        raise ValueError(f"no kind {kind!r}; there are: {', '.join(plugins.KINDS)}")
+    for name in plugins.names(kind):
+        function = plugins.load(kind, name)
+        out.print(f"[bold]{name}[/bold]  {plugins.summary(function)}", highlight=False)
+        for option, parameter in plugins.options(function).items():
+            out.print(f"    {option} = {parameter.default!r}", highlight=False, markup=False)

