@@ -6,7 +6,7 @@ an adapter's low-rank terms are added to a slice and base rows keep their bits.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ from esd_bench.methods import State
 from esd_bench.types import Images
 
 
+@runtime_checkable
 class Adapter(Protocol):
     """Low-rank updates and a camera embedding for each pack member: the first axis of every parameter is the pack.
 
@@ -25,9 +26,17 @@ class Adapter(Protocol):
 
     members: int
 
-    def parameters(self, recurse: bool = True) -> Any: ...
-    def state_dict(self) -> dict[str, Tensor]: ...
-    def load_state_dict(self, state_dict: dict[str, Tensor]) -> Any: ...
+    def parameters(self, recurse: bool = True) -> Any:
+        """As an ``nn.Module``'s."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """As an ``nn.Module``'s."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> Any:
+        """As an ``nn.Module``'s."""
+        ...
 
 
 class Prior(Protocol):
@@ -53,8 +62,10 @@ class Prior(Protocol):
     latent: tuple[int, int, int]
     resolution: int
 
-    def encode(self, rgb: Images, noise: Float[Tensor, "n c h w"] | None = None) -> Float[Tensor, "n c h w"]:
-        """Differentiable latents, scaled; the posterior's mean, or its sample where ``noise`` is given."""
+    def encode(
+        self, rgb: Images, noise: Float[Tensor, "n c h w"] | None = None
+    ) -> Float[Tensor, "n c h w"]:
+        """Differentiable latents, scaled: the posterior's mean or, if the prior is set to sample it, mean + std noise."""
         ...
 
     def decode(self, latent: Float[Tensor, "n c h w"]) -> Images:
@@ -75,6 +86,10 @@ class Prior(Protocol):
         camera: Float[Tensor, "p v 16"] | None = None,
     ) -> Float[Tensor, "p v k c h w"]:
         """Noise predictions of all rows in one forward; ``states`` says who answers each of the k rows."""
+        ...
+
+    def error_scale(self, t: Int[Tensor, "p v"]) -> Float[Tensor, "p v"]:
+        """Error of what the network itself predicts per error of eps (1, or 1/alpha for v): what a student is fitted in."""
         ...
 
     def adapter(self, seeds: Int[Tensor, " p"], **options: Any) -> "nn.Module":

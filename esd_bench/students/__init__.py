@@ -5,8 +5,8 @@ A student answers all rows of a step at once (the prior's base rows with its own
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, einsum
@@ -53,15 +53,41 @@ class Noised:
         """The student's own text: view-independent."""
         return self.texts[:, 0]
 
+    def only(self, rows: Sequence[int]) -> "Noised":
+        """The same step for some of the rows."""
+        return replace(self, mixes=self.mixes[:, :, list(rows)])
 
+    @property
+    def rows(self) -> Float[Tensor, "p v k c h w"]:
+        """The noised views once for each row (no copy)."""
+        return self.noised[:, :, None].expand(-1, -1, self.mixes.shape[2], -1, -1, -1)
+
+
+@runtime_checkable
 class Student(Protocol):
-    """Answers rows and learns; its whole state is tensors whose first axis is the pack."""
+    """Answers rows and learns; its whole state is tensors whose first axis is the pack.
 
-    def predict(self, noised: Noised, rows: Sequence[Row]) -> Float[Tensor, "p v k c h w"]:
-        """The eps of every row, without grad; student rows last."""
+    Attributes:
+        every: ``fit`` is meant for steps whose number it divides; the loop decides, because a captured step can't.
+    """
+
+    every: int
+
+    def predict(
+        self, noised: Noised, rows: Sequence[Row], dropout: float = 0.0
+    ) -> Float[Tensor, "p v k c h w"]:
+        """The eps of every row, without grad; student rows last.
+
+        Args:
+            noised: the step.
+            rows: the method's.
+            dropout: as ``fit`` gets it: a student that fits its own prediction must know it now.
+        """
         ...
 
-    def fit(self, noised: Noised, dropout: float, alive: Float[Tensor, " p"]) -> Float[Tensor, " p"]:
+    def fit(
+        self, noised: Noised, dropout: float, alive: Float[Tensor, " p"]
+    ) -> Float[Tensor, " p"]:
         """One step of the student's own training; its loss per member (zeros where nothing is trained).
 
         Args:

@@ -1,0 +1,32 @@
+"""A step of a pack with random contents, for tests of priors and students."""
+
+import torch
+
+from esd_bench.draws import Draws
+from esd_bench.methods import Method, View
+from esd_bench.priors import Prior
+from esd_bench.students import Noised
+
+
+def step(
+    prior: Prior, method: Method, members: int = 2, views: int = 2, index: int = 0, seed: int = 0
+) -> Noised:
+    """What the loop would hand to a student, with random latents and embeddings; a function of ``seed``."""
+    draws = Draws(torch.arange(members) + seed, torch.tensor(index))
+    t = (draws.uniform("t", views) * len(prior.alpha)).long()
+    latent, noise = (draws.normal(name, views, *prior.latent) for name in ("latent", "noise"))
+    alpha, sigma = (x[t][:, :, None, None, None] for x in (prior.alpha, prior.sigma))
+    words = prior.words(["plain", "front", "side", "back", "overhead", ""])
+    angles = draws.uniform("angles", views, 2) * 2 - 1
+    view = View(angles[..., 0] * 3, angles[..., 1], torch.tensor(0.5))
+    return Noised(
+        latent=latent,
+        noised=alpha * latent + sigma * noise,
+        noise=noise,
+        t=t,
+        camera=draws.normal("camera", views, 16),
+        texts=words.expand(members, *words.shape),
+        mixes=torch.stack([row.mix(view) for row in method.rows], 2),
+        draws=draws,
+        others=lambda count: draws.normal("others", count, *prior.latent),
+    )
