@@ -4,7 +4,7 @@ Conventions of :mod:`esd_bench.types`: +y up, azimuth 0 on +z, positive towards 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -181,16 +181,18 @@ def protocol(text: str, size: int = 64) -> Cameras:
         ValueError: with the accepted forms, when the text is none of them.
     """
     kind, *numbers = text.split(":")
+    makers: dict[str, tuple[int, Callable[..., Cameras]]] = {
+        "sphere": (0, sphere),
+        "ring": (1, ring),
+        "band": (2, band),
+    }
     try:
-        values = [float(x) for x in numbers]
-        if kind == "sphere" and len(values) == 1 and values[0] >= 1:
-            return sphere(int(values[0]), size)
-        if kind == "ring" and len(values) == 2 and values[1] >= 1:
-            return ring(values[0], int(values[1]), size)
-        if kind == "band" and len(values) == 3 and values[2] >= 1:
-            return band(values[0], values[1], int(values[2]), size)
-    except ValueError as error:
-        raise ValueError(f"bad view protocol {text!r}: {error}") from None
+        angles, count = [float(x) for x in numbers[:-1]], int(numbers[-1])
+        wanted, make = makers[kind]
+        if len(angles) == wanted and count >= 1 and all(abs(x) <= 90 for x in angles):
+            return make(*angles, count, size)
+    except (KeyError, IndexError, ValueError):
+        pass
     raise ValueError(f"bad view protocol {text!r}; use sphere:120, ring:15:36 or band:-10:45:120")
 
 
