@@ -124,7 +124,7 @@ def load_suite(name: str | Path) -> Suite:
             return _from_toml(tomllib.loads(content), path.stem)
         lines = [line.strip() for line in content.splitlines()]
         return Suite(slug(path.stem), tuple(Prompt(x) for x in lines if x and x[0] != "#"), str(path.name))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
         raise ValueError(f"cannot read prompts from {path}: {error}") from None
 
 
@@ -138,7 +138,9 @@ def _from_toml(data: Mapping[str, Any], default: str) -> Suite:
     )
 
 
-def _prompt(entry: Mapping[str, Any], source: str) -> Prompt:
+def _prompt(entry: Any, source: str) -> Prompt:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("text"), str):
+        raise ValueError(f"a prompt needs a text, not {entry!r}")
     unknown = set(entry) - {"text", "id", "subject", "tags", "source"}
     if unknown:
         raise ValueError(f"unknown key {sorted(unknown)[0]!r} in a prompt")

@@ -65,10 +65,10 @@ class ViewSet:
             ValueError: when a picture is missing, broken or of another size.
         """
         try:
-            value = json.loads((folder / "cameras.json").read_text())
+            value = dict(json.loads((folder / "cameras.json").read_text()))
             cameras = Cameras.from_json(value)
             pictures = [_read(folder / f"{i:03d}.png", cameras) for i in range(len(cameras))]
-        except (OSError, KeyError, json.JSONDecodeError) as error:
+        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"cannot read the views in {folder}: {error}") from None
         return cls(torch.stack(pictures), cameras, value["protocol"])
 
