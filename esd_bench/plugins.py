@@ -12,12 +12,11 @@ import importlib.util
 import inspect
 import json
 import pkgutil
+import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
-
-from esd_bench.types import Symbol
 
 KINDS = (
     "methods",
@@ -80,15 +79,20 @@ def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {x.name: x for x in inspect.signature(function).parameters.values() if x.kind in kept}
 
 
-def symbols(function: Callable[..., Any]) -> dict[str, Symbol]:
+def symbols(function: Callable[..., Any]) -> dict[str, Any]:
     """Options that have a second name: option -> :class:`esd_bench.types.Symbol`."""
     hints = get_type_hints(function, include_extras=True)
-    return {
-        name: extra
+    marked = [
+        (name, extra)
         for name in options(function)
         for extra in getattr(hints.get(name), "__metadata__", ())
-        if isinstance(extra, Symbol)
-    }
+    ]
+    if not marked:
+        return {}
+    # Only where there is something to find: that module imports torch, which reports do without.
+    from esd_bench.types import Symbol
+
+    return {name: extra for name, extra in marked if isinstance(extra, Symbol)}
 
 
 def bind(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,8 +130,9 @@ def convert(value: Any, wanted: Any, what: str) -> Any:
     if origin in (Union, types.UnionType):
         return _first(value, get_args(wanted), what)
     if origin is Literal:
-        if value in get_args(wanted):
-            return value
+        for one in get_args(wanted):
+            if value == one or value == str(one):
+                return one
         raise ValueError(f"{what} is one of {', '.join(map(str, get_args(wanted)))}, not {value!r}")
     if origin is tuple:
         return _several(value, get_args(wanted), what)
@@ -144,11 +149,17 @@ def _first(value: Any, wanted: tuple[Any, ...], what: str) -> Any:
 
 
 def _several(value: Any, wanted: tuple[Any, ...], what: str) -> tuple[Any, ...]:
-    parts = value.split(",") if isinstance(value, str) else list(value)
+    parts = _parts(value)
     kinds = [wanted[0]] * len(parts) if len(wanted) == 2 and wanted[1] is Ellipsis else list(wanted)
     if len(kinds) != len(parts):
         raise ValueError(f"{what} needs {len(kinds)} values joined by commas, not {value!r}")
     return tuple(convert(part, kind, what) for part, kind in zip(parts, kinds, strict=True))
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return value.split(",") if value else []
+    return list(value) if isinstance(value, Sequence) else [value]
 
 
 def _plain(value: Any, wanted: Any, what: str) -> Any:
@@ -165,6 +176,7 @@ def _plain(value: Any, wanted: Any, what: str) -> Any:
     if wanted is bool and isinstance(parsed, bool):
         return parsed
     number = isinstance(parsed, int | float) and not isinstance(parsed, bool)
+    number = number and abs(parsed) <= sys.float_info.max  # neither infinite nor NaN
     if wanted is int and number and parsed == int(parsed):
         return int(parsed)
     if wanted is float and number:
