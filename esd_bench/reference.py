@@ -11,11 +11,11 @@ import fcntl
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,10 +24,10 @@ from PIL import Image
 from torch import Tensor
 
 from esd_bench import __version__
-from esd_bench.priors import Prior
 from esd_bench.prompts import slug
 from esd_bench.spec import canonical
 from esd_bench.store import read_json, write_json
+from esd_bench.types import Images
 
 BATCH = 16
 """Pictures per call of ``sample``, always full: a picture must not depend on how many were asked for."""
@@ -39,6 +39,22 @@ ENVIRONMENT = "ESD_BENCH_REFERENCES"
 def default_root() -> Path:
     """``$ESD_BENCH_REFERENCES``, or ``reference_cache`` in the working folder."""
     return Path(os.environ.get(ENVIRONMENT) or "reference_cache")
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """What is asked of a prior here: a part of :class:`esd_bench.priors.Prior`."""
+
+    name: str
+    digest: str
+    files: Mapping[str, str]
+    device: torch.device
+
+    def sample(
+        self, texts: Sequence[str], seeds: Sequence[int], scale: float = 7.5, steps: int = 25
+    ) -> Images:
+        """Pictures of texts, one seed each."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,7 @@ class Reference:
 
 
 def build(
-    prior: Prior,
+    prior: Sampler,
     text: str,
     n: int = 48,
     *,
@@ -161,7 +177,7 @@ def build(
 
 
 def _sample(
-    prior: Prior, recipe: Recipe, folder: Path, progress: Callable[[int, int], None]
+    prior: Sampler, recipe: Recipe, folder: Path, progress: Callable[[int, int], None]
 ) -> list[int]:
     """Make the pictures that are not there yet; returns their height and width."""
     for start in range(0, recipe.n, BATCH):
@@ -183,7 +199,7 @@ def _save(pixels: UInt8[Tensor, "3 h w"], path: Path) -> None:
     beside.replace(path)
 
 
-def _manifest(prior: Prior, recipe: Recipe, folder: Path, size: list[int]) -> dict[str, Any]:
+def _manifest(prior: Sampler, recipe: Recipe, folder: Path, size: list[int]) -> dict[str, Any]:
     versions = {
         name: importlib.metadata.version(name) for name in ("torch", "diffusers", "transformers")
     }

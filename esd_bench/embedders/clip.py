@@ -48,7 +48,10 @@ def _source(model: str) -> str:
         return model
     from esd_bench.embedded.weights import clip_folder
 
-    return f"local-dir:{clip_folder()}"
+    try:
+        return f"local-dir:{clip_folder()}"
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
 
 
 def _load(source: str, pretrained: str | None) -> tuple[Any, Any, Any]:

@@ -24,12 +24,16 @@ def embedded(device: torch.device, /) -> Embedder:
         device: where it runs.
 
     Raises:
-        ValueError: when its weights are damaged.
+        ValueError: when its weights are missing or damaged.
     """
     from esd_bench.embedded.objects import COLOURS, NAMES
     from esd_bench.embedded.weights import classifier
 
-    return judge(frozen(classifier(), device), device, tuple(NAMES), tuple(COLOURS))
+    try:
+        network = classifier()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
+    return judge(frozen(network, device), device, tuple(NAMES), tuple(COLOURS))
 
 
 def judge(

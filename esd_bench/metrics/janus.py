@@ -27,7 +27,7 @@ def _angles(azimuth: Angles) -> Float64[np.ndarray, " n"]:
 
 
 def _apart(
-    a: Float64[np.ndarray, "..."], b: Float64[np.ndarray, "..."]
+    a: Float64[np.ndarray, "..."], b: Float64[np.ndarray, "..."] | float
 ) -> Float64[np.ndarray, "..."]:
     """Degrees between two azimuths, in [0, 180]."""
     return np.abs((np.rad2deg(a - b) + 180) % 360 - 180)
@@ -43,7 +43,7 @@ def best_front(p: Rows, azimuth: Angles) -> int:
     apart = _apart(angles[:, None], angles[None])
     mass = np.clip(1 - apart / KERNEL, 0, None) @ front_probability(p, NARROW)
     # Rounded, so that mirror images tie instead of being told apart by the last bit.
-    return int(np.lexsort((angles, _apart(angles, np.zeros(())), -mass.round(9)))[0])
+    return int(np.lexsort((angles, _apart(angles, 0.0), -mass.round(9)))[0])
 
 
 def away(p: Rows, azimuth: Angles) -> Bool[np.ndarray, " n"]:
