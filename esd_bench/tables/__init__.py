@@ -14,6 +14,7 @@ COLUMNS = (
     "suite",
     "prompt",
     "text",
+    "prior",
     "method",
     "label",
     "seed",
@@ -27,8 +28,16 @@ COLUMNS = (
     "network",
     "key",
     "note",
+    "wording",
+    "start",
+    "provenance",
 )
-"""``method`` is the plugin's name, ``label`` how tables print it ("ESD (λ = 0.5)"), ``key`` the comparability key."""
+"""``method`` is the plugin's name, ``label`` how tables print it ("ESD (λ = 0.5)"), ``key`` the comparability key.
+
+A run without any score has one row with an empty ``score``; its ``note`` says why it failed. ``wording`` is "view words"
+or "no view words", ``start`` the methods of the stages before the last, ``provenance`` what may differ between numbers that
+are still comparable (device, versions, batch).
+"""
 
 
 @dataclass(frozen=True)
@@ -52,24 +61,38 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its heading, its digits, and which way is good."""
+    """One column: its heading, its digits, and which way is good.
+
+    Attributes:
+        unit: values of the unit "%" are percentages.
+        note: network and number of views, printed below the table.
+        score: the score that it shows, whose comparability keys must agree; "" where it shows none of the frame's.
+        mark: whether the best cell is bold.
+    """
 
     name: str
     unit: str = ""
     better: Literal["higher", "lower"] | None = None
     digits: int = 3
     note: str = ""
+    score: str = ""
+    mark: bool = True
 
 
 @dataclass(frozen=True)
 class Body:
-    """A finished table: ``rows`` are (labels, cells), one label per ``index`` heading and one cell per column."""
+    """A finished table: ``rows`` are (labels, cells), one label per ``index`` heading and one cell per column.
+
+    Attributes:
+        groups: the best cell is marked among rows whose first ``groups`` labels agree; 0 compares all rows.
+    """
 
     title: str
     index: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[tuple[tuple[str, ...], tuple[Cell, ...]], ...]
     footnotes: tuple[str, ...] = ()
+    groups: int = 0
 
 
 @dataclass(frozen=True)
