@@ -46,11 +46,12 @@ def volume(
     def render(field: Field, cameras: Cameras, members: int, draws: Draws | None) -> Render:
         count = evaluation_samples if draws is None else samples
         rays = cast(cameras, members, radius, count, draws)
-        if torch.is_grad_enabled() and not recompute:
+        piece = max(1, chunk // (members * count))
+        if rays.step.shape[1] <= piece or (torch.is_grad_enabled() and not recompute):
             channels = march(field, rays, count)
         else:
-            pieces = rays.pieces(max(1, chunk // (members * count)))
-            channels = torch.cat([_again(field, piece, count) for piece in pieces], 2)
+            parts = [_again(field, part, count) for part in rays.pieces(piece)]
+            channels = torch.cat(parts, 2)
         return _pictures(channels, cameras)
 
     return render
