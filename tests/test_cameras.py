@@ -143,8 +143,21 @@ def test_protocols_by_name(text, same):
 
 @pytest.mark.parametrize(
     "text",
-    """sphere sphere:0 sphere:x sphere:nan sphere:inf sphere:1.5 ring:15 ring:nan:3 ring:91:3
-    band:1:2 band:9:1:5 cube:3 :""".split(),
+    [
+        "sphere",
+        "sphere:0",
+        "sphere:x",
+        "sphere:nan",
+        "sphere:inf",
+        "sphere:1.5",
+        "ring:15",
+        "ring:nan:3",
+        "ring:91:3",
+        "band:1:2",
+        "band:9:1:5",
+        "cube:3",
+        ":",
+    ],
 )
 def test_a_bad_protocol_is_one_line_with_the_real_ones(text):
     with pytest.raises(ValueError, match="bad view protocol") as error:
@@ -182,7 +195,9 @@ def test_training_cameras_stay_in_their_ranges(seed, members, views):
         assert value.min() >= low - 1e-3
         assert value.max() <= high + 1e-3
     azimuth = cameras.azimuth.reshape(members, views).sort(1).values
-    gaps = torch.remainder(azimuth.roll(-1, 1) - azimuth, 2 * math.pi) if views > 1 else azimuth[:, :0]
+    gaps = (
+        torch.remainder(azimuth.roll(-1, 1) - azimuth, 2 * math.pi) if views > 1 else azimuth[:, :0]
+    )
     torch.testing.assert_close(gaps, torch.full_like(gaps, 2 * math.pi / views), atol=1e-4, rtol=0)
 
 

@@ -38,7 +38,10 @@ def slow_bits(seed: int, step: int, purpose: str, position: int) -> int:
 
 
 @given(
-    st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**31 - 1), st.text(max_size=12), st.integers(1, 9)
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(0, 2**31 - 1),
+    st.text(max_size=12),
+    st.integers(1, 9),
 )
 def test_bits_equal_an_independent_implementation(seed, step, purpose, count):
     found = draws(seed, step=step).bits(purpose, count)[0].tolist()

@@ -191,7 +191,10 @@ def test_what_python_prints_is_read_back(number, whole, yes):
     assert (bound["number"], bound["whole"], bound["yes"]) == (number, whole, yes)
 
 
-@given(st.text(max_size=20), st.sampled_from(["whole", "number", "yes", "pair", "many", "maybe", "level"]))
+@given(
+    st.text(max_size=20),
+    st.sampled_from(["whole", "number", "yes", "pair", "many", "maybe", "level"]),
+)
 def test_any_text_is_a_value_or_a_value_error(text, option):
     try:
         plugins.bind(example, {option: text})

@@ -53,7 +53,9 @@ def test_texts_are_normalised():
     assert Prompt("cafe\u0301") == Prompt("café")
 
 
-@pytest.mark.parametrize("bad", [{"text": "  "}, {"text": "x", "id": "../x"}, {"text": "x", "id": "A"}])
+@pytest.mark.parametrize(
+    "bad", [{"text": "  "}, {"text": "x", "id": "../x"}, {"text": "x", "id": "A"}]
+)
 def test_bad_prompts_are_refused(bad):
     with pytest.raises(ValueError, match="prompt"):
         Prompt(**bad)
@@ -77,7 +79,9 @@ def test_every_shipped_suite_states_its_source_and_licence(name):
 def test_a_user_s_own_files(tmp_path):
     (tmp_path / "mine.txt").write_text("a cat\n\n# a comment\na dog\n")
     assert [x.text for x in load_suite(tmp_path / "mine.txt").prompts] == ["a cat", "a dog"]
-    (tmp_path / "own.toml").write_text('[suite]\nname = "own"\n[[prompt]]\ntext = "a cat"\ntags = ["x"]\n')
+    (tmp_path / "own.toml").write_text(
+        '[suite]\nname = "own"\n[[prompt]]\ntext = "a cat"\ntags = ["x"]\n'
+    )
     suite = load_suite(str(tmp_path / "own.toml"))
     assert (suite.name, suite.prompts[0].tags) == ("own", ("x",))
 
