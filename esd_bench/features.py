@@ -106,7 +106,7 @@ class Features:
 
     def of(
         self, choice: Choice, pictures: UInt8[Tensor, "n 3 h w"]
-    ) -> dict[str, Float[Tensor, "n d"]]:
+    ) -> dict[str, Float[Tensor, "n _"]]:
         """All outputs of a network for a set of pictures: from the cache, or by one forward."""
         network = self.network(choice)
         path = self.folder / network.digest[:16] / f"{digest(pictures)[:32]}.safetensors"

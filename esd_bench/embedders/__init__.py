@@ -29,7 +29,7 @@ class Embedder(Protocol):
     digest: str
     outputs: tuple[str, ...]
 
-    def images(self, rgb: Images) -> dict[str, Float[Tensor, "n d"]]:
+    def images(self, rgb: Images) -> dict[str, Float[Tensor, "n _"]]:
         """One forward; float32 on the CPU, a row per picture."""
         ...
 

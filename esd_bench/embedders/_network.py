@@ -51,7 +51,7 @@ class Network:
     text: Callable[[Sequence[str]], Tensor] = no_text
     truth: Callable[[str], dict[str, int]] = no_truth
 
-    def images(self, rgb: Images) -> dict[str, Float[Tensor, "n d"]]:
+    def images(self, rgb: Images) -> dict[str, Float[Tensor, "n _"]]:
         """One forward over pictures; see the contract."""
         bytes_ = (rgb.cpu() * 255).round().clamp(0, 255).to(torch.uint8)
         pieces = [self._some(bytes_[i : i + self.batch]) for i in range(0, len(bytes_), self.batch)]

@@ -20,18 +20,18 @@ class Inputs:
     """What one asset offers to a metric.
 
     Attributes:
-        outputs: role -> output name -> (n, d) tensor, a row per view.
+        outputs: role -> output name -> (n, d) tensor, a row per view; each output has its own width d.
         text: role -> (1, d) embedding of the plain prompt, for roles with a text tower.
         reference: role -> output name -> (m, d), the same of the reference pictures.
         azimuth, elevation: (n,) radians of the views.
         truth: what an oracle is asked to find: ``kind`` and ``colour`` indices, where the prompt says so.
     """
 
-    outputs: Mapping[str, Mapping[str, Float[Tensor, "n d"]]]
+    outputs: Mapping[str, Mapping[str, Float[Tensor, "n _"]]]
     azimuth: Float[Tensor, " n"]
     elevation: Float[Tensor, " n"]
-    text: Mapping[str, Float[Tensor, "1 d"]] = field(default_factory=dict)
-    reference: Mapping[str, Mapping[str, Float[Tensor, "m d"]]] = field(default_factory=dict)
+    text: Mapping[str, Float[Tensor, "1 _"]] = field(default_factory=dict)
+    reference: Mapping[str, Mapping[str, Float[Tensor, "m _"]]] = field(default_factory=dict)
     truth: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -1,0 +1,364 @@
+"""Scoring: every picture once, the same bits in any company, bad files named and the rest done."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from esd_bench import cameras, features, plugins
+from esd_bench.metrics.fid import frechet_distance
+from esd_bench.prompts import Prompt
+from esd_bench.reference import sets
+from esd_bench.score import Settings, Summary, score
+from esd_bench.spec import Choice, RunSpec, Stage
+from esd_bench.store import Run, RunRecord, RunStore
+from esd_bench.views import ViewSet
+
+JUDGE = '''
+"""A stand-in for all networks: a fixed random linear map of small pictures."""
+import torch
+from esd_bench.embedders._network import Network, to_tensor
+
+CALLS = []
+
+def judge(device, /, *, width: int = 7):
+    draw = torch.Generator().manual_seed(width)
+    maps = {"features": width, "image": width, "probs": 5, "azimuth": 24, "kind": 3, "colour": 2}
+    weights = {k: torch.randn(3 * 8 * 8, n, generator=draw) for k, n in maps.items()}
+    def forward(x):
+        CALLS.append(len(x))
+        found = {k: x.flatten(1) @ w for k, w in weights.items()}
+        return {k: v if k in ("features", "image") else v.softmax(-1) for k, v in found.items()}
+    def text(texts):
+        return torch.ones(len(texts), width) / width**0.5
+    def truth(text):
+        return {"kind": 1, "colour": 0} if "cat" in text else {}
+    return Network(f"judge-{width}", str(width) * 64, tuple(maps), device, to_tensor, forward, 12, text, truth)
+'''
+PRIOR = '''
+"""A stand-in for a prior: each seed paints its own noise."""
+import torch
+
+def painter(device, /):
+    class Painter:
+        name, digest, files = "painter", "d" * 64, {}
+        def sample(self, texts, seeds, scale=7.5, steps=25):
+            return torch.stack([torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(s)) for s in seeds])
+    found = Painter()
+    found.device = device
+    return found
+'''
+VIEWS = ("sphere:15", "ring:15:12")
+
+
+class World:
+    """A folder of finished runs with stand-ins for networks and prior."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "judge.py").write_text(JUDGE)
+        (folder / "painter.py").write_text(PRIOR)
+        self.folder, self.store = folder, RunStore(folder / "runs")
+        self.judge, self.prior = (
+            Choice(str(folder / "judge.py")),
+            Choice(str(folder / "painter.py")),
+        )
+        roles = dict.fromkeys(("clip", "classifier", "features", "oracle"), self.judge)
+        self.settings = Settings(
+            references=6, embedders=roles, reference_root=folder / "references"
+        )
+
+    def run(self, text: str, seed: int = 0, status: str = "finished", prior: str = "d" * 64) -> Run:
+        stage = Stage(
+            Choice.of("methods", "sds"), Choice.of("schedules", "uniform"), Choice("none"), steps=1
+        )
+        spec = RunSpec(
+            "suite", Prompt(text), self.prior, Choice("voxels"), (stage,), seed, views=VIEWS
+        )
+        draw = torch.Generator().manual_seed(hash_of(text) + seed)
+        digests = {}
+        with self.store.begin([spec]):
+            for protocol in VIEWS if status == "finished" else ():
+                at = cameras.protocol(protocol, 8)
+                rgba = torch.randint(0, 256, (len(at), 4, 8, 8), generator=draw, dtype=torch.uint8)
+                views = ViewSet(rgba, at, protocol)
+                views.save(self.store.working(spec) / "views" / protocol.replace(":", "-"))
+                digests[protocol] = views.digest
+            record = RunRecord(status, views=digests, prior=prior)
+            return self.store.finish(spec, record, {"x": torch.zeros(1)})
+
+    def score(self, metrics: Sequence[str] | None = None, **changes: object) -> Summary:
+        return score(self.store.root, metrics, replace(self.settings, **changes))  # type: ignore[arg-type]
+
+
+def hash_of(text: str) -> int:
+    return sum(map(ord, text)) * 1000
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_every_metric_is_scored_and_described(world: World) -> None:
+    run = world.run("a red cat")
+    summary = world.score()
+    assert not summary.problems
+    assert summary.scored == len(plugins.names("metrics"))
+    stored = world.store.scores(run)
+    assert {"clip_distance", "fid", "inception", "kid", "janus"} <= set(stored)
+    names = {s["name"] for file in stored.values() for s in file["scores"]}
+    assert {
+        "clip_distance",
+        "fid",
+        "kid",
+        "iq",
+        "iv",
+        "ig",
+        "mi",
+        "janus_rate",
+        "consistency",
+        "success",
+        "kind",
+    } <= names
+    fid = stored["fid"]
+    assert fid["comparability"]["protocol"] == "sphere:15"
+    assert fid["comparability"]["n"] == 15
+    assert fid["comparability"]["background"] == "white"
+    assert fid["comparability"]["networks"]["features"]["digest"] == "7" * 64
+    assert fid["comparability"]["reference"]["n"] == 6
+    assert fid["provenance"]["views"] == run.record.views["sphere:15"]
+    assert fid["provenance"]["reference"]["digest"] == sets(world.folder / "references")[0].digest
+    assert stored["janus"]["comparability"]["protocol"] == "ring:15:12"
+    assert stored["clip_distance"]["comparability"]["reference"] is None
+
+
+def test_the_number_is_the_pure_functions_on_the_stored_bytes(world: World) -> None:
+    run = world.run("a red cat")
+    world.score(["fid"])
+    judge = world.judge.make("embedders", torch.device("cpu"))
+    views = ViewSet.load(run.views_folder("sphere:15"))
+    x = judge.images(features.bytes_of(views.over("white")).float() / 255)["features"]
+    y = judge.images(sets(world.folder / "references")[0].pictures().float() / 255)["features"]
+    assert world.store.scores(run)["fid"]["scores"][0]["value"] == frechet_distance(x, y)
+
+
+def test_a_second_time_nothing_is_read_or_computed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run("a red cat")
+    first = world.score()
+    monkeypatch.setattr(Choice, "make", lambda *_: pytest.fail("something was loaded"))
+    monkeypatch.setattr(ViewSet, "load", lambda *_: pytest.fail("views were read"))
+    again = world.score()
+    assert (again.scored, again.kept, again.forwards) == (0, first.scored, 0)
+
+
+def test_each_set_of_pictures_passes_each_network_once(world: World) -> None:
+    world.run("a red cat")
+    world.run("a red cat", seed=1)
+    summary = world.score()
+    # Two spheres, two rings, one reference set; five metrics share them.
+    assert summary.forwards == 5
+    assert world.score(again=True).forwards == 0
+
+
+def test_neighbours_and_order_do_not_change_a_bit(world: World, tmp_path: Path) -> None:
+    alone = World(_made(tmp_path / "alone"))
+    run = alone.run("a red cat", 1)
+    alone.score()
+    for text, seed in (("a blue dog", 0), ("a red cat", 0), ("a red cat", 1), ("a tree", 0)):
+        world.run(text, seed)
+    world.score(["kid"])
+    world.score()
+    (other,) = world.store.find(prompt="a-red-cat", seed=1)
+    for name, file in alone.store.scores(run).items():
+        assert file["scores"] == world.store.scores(other)[name]["scores"]
+        assert file["key"] == world.store.scores(other)[name]["key"]
+
+
+def _made(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def test_keys_agree_over_prompts_and_change_with_what_matters(world: World) -> None:
+    runs = [world.run("a red cat"), world.run("a blue dog")]
+    world.score(["fid", "clip_distance"])
+
+    def key(metric: str, run: Run = runs[0]) -> str:
+        return world.store.scores(run)[metric]["key"]
+
+    base = key("fid"), key("clip_distance")
+    assert (key("fid", runs[1]), key("clip_distance", runs[1])) == base
+    world.score(["fid", "clip_distance"], references=7)
+    assert key("fid") != base[0]
+    assert key("clip_distance") == base[1]
+    world.score(["fid", "clip_distance"], background="black")
+    assert key("clip_distance") != base[1]
+    wide = Choice(world.judge.name, (("width", 9),))
+    assert not world.score(["clip_distance"], embedders={"clip": wide}).problems
+    assert key("clip_distance") not in (base[1],)
+    assert world.store.scores(runs[0])["clip_distance"]["network"] == "judge-9"
+
+
+def test_truth_comes_from_the_prompt(world: World) -> None:
+    named, unnamed = world.run("a red cat"), world.run("a blue dog")
+    world.score(["janus"])
+    assert "kind" in {s["name"] for s in world.store.scores(named)["janus"]["scores"]}
+    assert "kind" not in {s["name"] for s in world.store.scores(unnamed)["janus"]["scores"]}
+
+
+def test_a_truncated_picture_is_named_and_the_rest_goes_on(world: World) -> None:
+    bad, good = world.run("a red cat"), world.run("a blue dog")
+    victim = bad.views_folder("sphere:15") / "003.png"
+    victim.write_bytes(victim.read_bytes()[:40])
+    summary = world.score()
+    assert all(str(victim) in problem for problem in summary.problems)
+    assert len(summary.problems) == 4
+    assert set(world.store.scores(bad)) == {"janus"}
+    assert len(world.store.scores(good)) == 5
+
+
+def test_missing_views_say_what_there_is(world: World) -> None:
+    world.run("a red cat")
+    summary = world.score(["fid"], views=("band:-10:45:20",))
+    (problem,) = summary.problems
+    assert "band:-10:45:20" in problem
+    assert "sphere-15" in problem
+
+
+def test_other_views_do_not_overwrite_the_runs_own(world: World) -> None:
+    run = world.run("a red cat")
+    world.score(["inception"])
+    own = world.store.scores(run)["inception"]
+    at = cameras.protocol("band:-10:45:20", 8)
+    rgba = torch.randint(0, 256, (20, 4, 8, 8), dtype=torch.uint8)
+    ViewSet(rgba, at, "band:-10:45:20").save(run.views_folder("band:-10:45:20"))
+    world.score(["inception"], views=("band:-10:45:20",))
+    stored = world.store.scores(run)
+    assert stored["inception"] == own
+    assert stored["inception@band--10-45-20"]["comparability"]["n"] == 20
+
+
+def test_failed_runs_are_counted_and_get_no_scores(world: World) -> None:
+    failed = world.run("a red cat", status="failed")
+    world.run("a blue dog")
+    assert world.score(["inception"]).failed == 1
+    assert world.store.scores(failed) == {}
+
+
+def test_metrics_that_do_not_apply_are_skipped_with_a_reason(world: World) -> None:
+    world.run("a red cat")
+    roles = {k: v for k, v in world.settings.embedders.items() if k != "oracle"}
+    summary = world.score(embedders=roles, references=0)
+    assert not summary.problems
+    assert any("role oracle" in reason for reason in summary.skipped)
+    assert any("turned off" in reason for reason in summary.skipped)
+
+
+def test_a_missing_network_is_one_line_for_all_runs(world: World) -> None:
+    for seed in range(3):
+        world.run("a red cat", seed)
+    absent = Choice.of("embedders", "inception", {"weights": str(world.folder / "absent.pth")})
+    roles = {**world.settings.embedders, "classifier": absent}
+    summary = world.score(["inception", "clip_distance"], embedders=roles)
+    ((problem, count),) = summary.problems.items()
+    assert "absent.pth" in problem
+    assert "torch-fidelity" in problem
+    assert count == 3
+    assert summary.scored == 3
+
+
+def test_a_network_without_the_output_of_its_role_is_refused(world: World) -> None:
+    world.run("a red cat")
+    text = JUDGE.replace('"probs": 5, ', "").replace("judge", "blind")
+    (world.folder / "blind.py").write_text(text)
+    roles = {**world.settings.embedders, "classifier": Choice(str(world.folder / "blind.py"))}
+    (problem,) = world.score(["inception"], embedders=roles).problems
+    assert "gives no 'probs'" in problem
+
+
+def test_a_changed_prior_makes_no_references(world: World) -> None:
+    world.run("a red cat", prior="e" * 64)
+    (problem,) = world.score(["fid"]).problems
+    assert "has changed" in problem
+
+
+def test_a_damaged_cache_entry_is_made_again(world: World) -> None:
+    run = world.run("a red cat")
+    world.score(["inception"])
+    before = world.store.scores(run)["inception"]["scores"]
+    (entry,) = (world.store.root / ".features").rglob("*.safetensors")
+    entry.write_bytes(b"broken")
+    assert world.score(["inception"], again=True).forwards == 1
+    assert world.store.scores(run)["inception"]["scores"] == before
+
+
+def test_a_metric_of_ones_own_is_one_file(world: World) -> None:
+    run = world.run("a red cat")
+    mine = world.folder / "brightness.py"
+    mine.write_text(
+        "from esd_bench.metrics import Metric, Score\n"
+        "def brightness():\n"
+        "    return Metric(lambda x: [Score('brightness', float(x.elevation.mean()), '', None, 15)], roles=())\n"
+    )
+    assert world.score([str(mine)]).scored == 1
+    assert world.store.scores(run)["brightness"]["scores"][0]["n"] == 15
+
+
+def test_progress_is_told(world: World) -> None:
+    world.run("a red cat")
+    seen: list[tuple[int, int, str]] = []
+    score(world.store.root, ["inception"], world.settings, lambda *x: seen.append(x))
+    assert seen[0][:2] == (0, 1)
+    assert seen[-1][:2] == (1, 1)
+
+
+def test_bad_requests(world: World) -> None:
+    with pytest.raises(ValueError, match="no finished runs"):
+        world.score()
+    world.run("a red cat")
+    with pytest.raises(ValueError, match="there are: clip_distance"):
+        world.score(["nonsense"])
+    with pytest.raises(ValueError, match="white, grey, black"):
+        world.score(background="pink")
+    with pytest.raises(ValueError, match="two pictures"):
+        world.score(references=1)
+
+
+def test_networks_by_family() -> None:
+    embedded = Choice.of("priors", "stable_diffusion", {"folder": "embedded-biased"})
+    real = Choice.of("priors", "stable_diffusion", {"folder": "owner/name"})
+    assert {role: c.name for role, c in features.defaults(embedded).items()} == {
+        "clip": "clip",
+        "classifier": "embedded",
+        "features": "embedded",
+        "oracle": "embedded",
+    }
+    assert features.defaults(embedded)["clip"].get("model") == "embedded"
+    assert features.defaults(real)["clip"].get("model") == "ViT-L-14"
+    assert set(features.defaults(real)) == {"clip", "classifier", "features"}
+
+
+def test_override_is_checked() -> None:
+    role, choice = features.override("classifier=imagenet,network=resnet50")
+    assert (role, choice.name, choice.get("network")) == ("classifier", "imagenet", "resnet50")
+    for bad in (
+        "classifier",
+        "nose=clip",
+        "clip=clip,model",
+        "clip=nonsense",
+        "clip=clip,colour=red",
+    ):
+        with pytest.raises(ValueError, match=r"role|option=value|there are|no option"):
+            features.override(bad)
+
+
+def test_a_stored_score_is_json(world: World) -> None:
+    run = world.run("a red cat")
+    world.score()
+    for path in (run.folder / "scores").glob("*.json"):
+        json.loads(path.read_text(), parse_constant=pytest.fail)
