@@ -9,12 +9,25 @@ from esd_bench.students import Noised
 
 
 def step(
-    prior: Prior, method: Method, members: int = 2, views: int = 2, index: int = 0, seed: int = 0
+    prior: Prior,
+    method: Method,
+    members: int = 2,
+    views: int = 2,
+    index: int = 0,
+    seed: int = 0,
+    level: int | None = None,
 ) -> Noised:
-    """What the loop would hand to a student, with random latents and embeddings; a function of ``seed``."""
+    """What the loop would hand to a student, with random latents and embeddings; a function of ``seed``.
+
+    ``level`` puts all views at one t.
+    """
     draws = Draws(torch.arange(members) + seed, torch.tensor(index))
     t = (draws.uniform("t", views) * len(prior.alpha)).long()
-    latent, noise = (draws.normal(name, views, *prior.latent) for name in ("latent", "noise"))
+    if level is not None:
+        t = torch.full_like(t, level)
+    latent, noise = (
+        draws.normal(x, views, *prior.latent).to(prior.dtype) for x in ("latent", "noise")
+    )
     alpha, sigma = (x[t][:, :, None, None, None] for x in (prior.alpha, prior.sigma))
     words = prior.words(["plain", "front", "side", "back", "overhead", ""])
     angles = draws.uniform("angles", views, 2) * 2 - 1
@@ -26,7 +39,7 @@ def step(
         t=t,
         camera=draws.normal("camera", views, 16),
         texts=words.expand(members, *words.shape),
-        mixes=torch.stack([row.mix(view) for row in method.rows], 2),
+        mixes=torch.stack([row.mix(view) for row in method.rows], 2).to(prior.dtype),
         draws=draws,
-        others=lambda count: draws.normal("others", count, *prior.latent),
+        others=lambda count: draws.normal("others", count, *prior.latent).to(prior.dtype),
     )

@@ -17,6 +17,7 @@ from esd_bench.types import Images
 
 
 @runtime_checkable
+@runtime_checkable
 class Adapter(Protocol):
     """Low-rank updates and a camera embedding for each pack member: the first axis of every parameter is the pack.
 
@@ -39,6 +40,7 @@ class Adapter(Protocol):
         ...
 
 
+@runtime_checkable
 class Prior(Protocol):
     """A frozen diffusion model with its codec and its text encoder.
 

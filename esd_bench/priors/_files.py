@@ -19,9 +19,7 @@ def locate(folder: str, revision: str | None = None) -> dict[str, Path]:
         ValueError: one line that says what is missing.
     """
     if folder in _EMBEDDED:
-        from esd_bench.embedded.weights import components
-
-        return {part: Path(path) for part, path in components(folder).items()}
+        return _shipped(folder)
     root = Path(folder).expanduser()
     if not root.is_dir():
         root = _download(folder, revision)
@@ -31,6 +29,15 @@ def locate(folder: str, revision: str | None = None) -> dict[str, Path]:
             f"{folder} is no Stable Diffusion folder: it has no subfolder {missing[0]!r}"
         )
     return {part: root / part for part in PARTS}
+
+
+def _shipped(name: str) -> dict[str, Path]:
+    from esd_bench.embedded.weights import components
+
+    try:
+        return {part: Path(path) for part, path in components(name).items()}
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"cannot load the prior {name!r}: {error}") from None
 
 
 def _download(folder: str, revision: str | None) -> Path:

@@ -64,6 +64,7 @@ class Noised:
 
 
 @runtime_checkable
+@runtime_checkable
 class Student(Protocol):
     """Answers rows and learns; its whole state is tensors whose first axis is the pack.
 
