@@ -103,7 +103,11 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 def byte_characters() -> list[str]:
     """The 256 printable stand-ins for bytes of GPT-2's and CLIP's byte-level vocabularies, in CLIP's order."""
-    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    plain = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
     odd = [b for b in range(256) if b not in plain]
     return [chr(b) for b in plain] + [chr(256 + i) for i in range(len(odd))]
 
@@ -124,7 +128,9 @@ def apply(rules: Sequence[tuple[str, str]], word: str) -> list[str]:
     rank = {rule: i for i, rule in enumerate(rules)}
     pieces = [*word[:-1], f"{word[-1]}</w>"]
     while len(pieces) > 1:
-        best = min(zip(pieces, pieces[1:], strict=False), key=lambda pair: rank.get(pair, len(rank)))
+        best = min(
+            zip(pieces, pieces[1:], strict=False), key=lambda pair: rank.get(pair, len(rank))
+        )
         if best not in rank:
             break
         joined: list[str] = []
@@ -144,7 +150,13 @@ def tokenizer() -> CLIPTokenizer:
     """
     rules = merges(WORDS)
     bytes_ = byte_characters()
-    tokens = [*bytes_, *(f"{b}</w>" for b in bytes_), *("".join(rule) for rule in rules), START, END]
+    tokens = [
+        *bytes_,
+        *(f"{b}</w>" for b in bytes_),
+        *("".join(rule) for rule in rules),
+        START,
+        END,
+    ]
     return CLIPTokenizer(
         vocab={token: i for i, token in enumerate(dict.fromkeys(tokens))},
         merges=rules,

@@ -534,7 +534,9 @@ class Objects:
 
     def to(self, device: torch.device | str) -> "Objects":
         """The same objects elsewhere; ``shape`` stays."""
-        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "shape"}
+        moved = {
+            f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "shape"
+        }
         return replace(self, **moved)
 
 
@@ -569,7 +571,9 @@ def _templates() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         for extra in EXTRAS:
             parts = parts_of(kind, extra)
             rows.append(parts + [filler] * (SLOTS - len(parts)))
-    centre, size, turn = (torch.tensor([[p[i] for p in row] for row in rows]).float() for i in (1, 2, 4))
+    centre, size, turn = (
+        torch.tensor([[p[i] for p in row] for row in rows]).float() for i in (1, 2, 4)
+    )
     shape = torch.tensor([[p.shape for p in row] for row in rows])
     paint = torch.tensor([[PAINTS.index(p.paint) for p in row] for row in rows])
     return shape, centre, size, turn, paint
@@ -596,7 +600,9 @@ def reach(objects: Objects, directions: Float[Tensor, "u 3"]) -> Float[Tensor, "
     local = torch.einsum("npij,ui->npuj", objects.turn, directions) * objects.size[:, :, None]
     shape = objects.shape.to(local.device)[:, :, None]
     side = local[..., [0, 2]].norm(dim=-1) + local[..., 1].abs()
-    far = torch.where(shape == BALL, local.norm(dim=-1), torch.where(shape == BOX, local.abs().sum(-1), side))
+    far = torch.where(
+        shape == BALL, local.norm(dim=-1), torch.where(shape == BOX, local.abs().sum(-1), side)
+    )
     far = far + objects.centre @ directions.T
     return torch.where(shape == NOTHING, -1.0, far).amax(1)
 
@@ -626,12 +632,14 @@ def assemble(
     extra: Int[Tensor, " n"],
     generator: torch.Generator | None = None,
     jitter: float = 1.0,
+    device: torch.device | str = "cpu",
 ) -> Objects:
     """One object for each triple of indices into ``NAMES``, ``COLOURS`` and ``EXTRAS``, each a variant of its own.
 
     Args:
         generator: a CPU generator; the same one gives the same objects.
         jitter: 1 for the training distribution, 0 for the plain templates.
+        device: where the objects go; the random numbers are the same everywhere.
     """
     n, row = len(kind), kind * len(EXTRAS) + extra
     shape, centre, size, turn, paint = (x[row] for x in _templates())
@@ -655,7 +663,7 @@ def assemble(
         pattern=pattern,
         ink=torch.where((pattern == 1)[:, None], coat * 0.3, _mix(coat, FIXED["white"], 0.8)),
     )
-    return fitted(objects)
+    return fitted(objects.to(device))
 
 
 def one(kind: str, colour: str, extra: str = "", seed: int = 0, jitter: float = 1.0) -> Objects:
@@ -664,5 +672,7 @@ def one(kind: str, colour: str, extra: str = "", seed: int = 0, jitter: float = 
         raise ValueError(f"a {kind} can't be {extra!r}; choose from {extras(kind)}")
     index = (NAMES.index(kind), list(COLOURS).index(colour), EXTRAS.index(extra))
     return assemble(
-        *(torch.tensor([i]) for i in index), generator=torch.Generator().manual_seed(seed), jitter=jitter
+        *(torch.tensor([i]) for i in index),
+        generator=torch.Generator().manual_seed(seed),
+        jitter=jitter,
     )

@@ -90,7 +90,9 @@ def _normals(shape: Int[Tensor, "n m"], local: Float[Tensor, "n m 3"]) -> Float[
     side = local * local.new_tensor([1.0, 0.0, 1.0])
     cap = local.abs()[..., 1] > side.norm(dim=-1)
     rod = torch.where(cap[..., None], local - side, side)
-    return torch.where((shape == BALL)[..., None], local, torch.where((shape == BOX)[..., None], flat, rod))
+    return torch.where(
+        (shape == BALL)[..., None], local, torch.where((shape == BOX)[..., None], flat, rod)
+    )
 
 
 def _marks(pattern: Int[Tensor, " n"], point: Float[Tensor, "n m 3"]) -> Bool[Tensor, "n m"]:
@@ -108,9 +110,10 @@ def _surface(objects: Objects, origin: Tensor, direction: Tensor) -> tuple[Tenso
     hit = t < FAR
     point = origin[:, None] + torch.where(hit, t, 0.0)[..., None] * direction
     turn, size = objects.turn[row, slot], objects.size[row, slot]
-    local = ((point - objects.centre[row, slot])[..., None, :] @ turn)[..., 0, :] / size
+    # Elementwise products: millions of 3x3 matrices are no load for a batched matmul.
+    local = ((point - objects.centre[row, slot])[..., None] * turn).sum(-2) / size
     normal = _normals(objects.shape.to(t.device)[row, slot], local) / size
-    normal = (turn @ normal[..., None])[..., 0]
+    normal = (turn * normal[..., None, :]).sum(-1)
     normal = normal / normal.norm(dim=-1, keepdim=True).clamp_min(1e-8)
     marked = _marks(objects.pattern, point) & objects.patterned[row, slot]
     colour = torch.where(marked[..., None], objects.ink[:, None], objects.paint[row, slot])
@@ -157,6 +160,8 @@ def _pooled(hit: Tensor, rgb: Tensor, height: int, supersample: int) -> Float[Te
     return torch.cat([mean[:, :3] / mean[:, 3:].clamp_min(1e-6), mean[:, 3:]], 1)
 
 
-def over(rgba: Float[Tensor, "n 4 h w"], background: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 h w"]:
+def over(
+    rgba: Float[Tensor, "n 4 h w"], background: Float[Tensor, "n 3"]
+) -> Float[Tensor, "n 3 h w"]:
     """Composites on one colour per picture."""
     return torch.lerp(background[:, :, None, None].expand_as(rgba[:, :3]), rgba[:, :3], rgba[:, 3:])
