@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -114,7 +114,7 @@ class RunStore:
                 write_json(folder / "spec.json", spec.to_json())
                 lock = open(folder / ".lock", "w")  # noqa: SIM115
                 locks.append(lock)
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(lock, spec)
             yield
         finally:
             for lock in locks:
@@ -146,7 +146,11 @@ class RunStore:
 
     def stage(self, spec: RunSpec, count: int, scene: Mapping[str, Tensor]) -> None:
         """Store the scene after the first ``count`` stages, for runs that share them."""
-        _save(self._partial(spec) / f"stage-{count}.safetensors", scene, {"prefix": spec.prefix(count)})
+        _save(
+            self._partial(spec) / f"stage-{count}.safetensors",
+            scene,
+            {"prefix": spec.prefix(count)},
+        )
 
     def shared_stage(self, spec: RunSpec, count: int) -> tuple[dict[str, Tensor], str] | None:
         """The scene after ``count`` equal stages of any finished run of the same prompt, and that run's name."""
@@ -163,7 +167,8 @@ class RunStore:
         partial, final = self._partial(spec), self.folder(spec)
         _save(partial / "scene.safetensors", scene, {"spec": spec.digest})
         (partial / "checkpoint.safetensors").unlink(missing_ok=True)
-        (partial / ".lock").unlink(missing_ok=True)
+        for hidden in partial.glob(".*"):  # the lock, and what a killed process was writing
+            hidden.unlink()
         write_json(partial / "record.json", asdict(record))
         if final.exists():
             shutil.rmtree(final)
@@ -176,8 +181,12 @@ class RunStore:
         Raises:
             ValueError: for a broken spec or record, naming the file.
         """
-        found = [_read(path.parent) for path in sorted(self.root.glob("*/*/*/record.json"))]
-        return [run for run in found if all(_facts(run)[key] == value for key, value in filters.items())]
+        pattern = f"{filters.get('suite', '*')}/{filters.get('prompt', '*')}/*/record.json"
+        paths = sorted(path.parent for path in self.root.glob(pattern))
+        found = [_read(path) for path in paths if not path.name.startswith(".")]
+        return [
+            run for run in found if all(_facts(run)[key] == value for key, value in filters.items())
+        ]
 
     def write_scores(self, run: Run, metric: str, value: Mapping[str, Any]) -> None:
         """Store the scores that one metric gave a run."""
@@ -186,6 +195,13 @@ class RunStore:
     def scores(self, run: Run) -> dict[str, dict[str, Any]]:
         """All stored scores of a run by metric."""
         return {p.stem: read_json(p) for p in sorted((run.folder / "scores").glob("*.json"))}
+
+
+def _lock(file: IO[str], spec: RunSpec) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlockingIOError(f"another process is making {spec.prompt.id}/{spec.id}") from None
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -199,9 +215,13 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _read(folder: Path) -> Run:
+    given, record = read_json(folder / "spec.json"), read_json(folder / "record.json")
     try:
-        spec = RunSpec.from_json(read_json(folder / "spec.json"))
-        return Run(folder, spec, RunRecord(**read_json(folder / "record.json")))
+        spec = RunSpec.from_json(given)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'spec.json'} is {error}") from None
+    try:
+        return Run(folder, spec, RunRecord(**record))
     except TypeError as error:
         raise ValueError(f"{folder / 'record.json'} is not a run record: {error}") from None
 
@@ -219,16 +239,28 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON through a neighbour file, so that a reader never sees half of it."""
+    """Write JSON so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(value, indent=1, ensure_ascii=False))
-    beside.replace(path)
+    with _aside(path) as beside:
+        beside.write_text(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     # Clones: slices of a pack share storage, which safetensors refuses.
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, beside, metadata)
-    beside.replace(path)
+    copies = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    with _aside(path) as beside:
+        try:
+            save_file(copies, beside, metadata)
+        except SafetensorError as error:
+            raise OSError(f"cannot write {path}: {error}") from None
 
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """A hidden neighbour to write to, which then takes the file's place; after a failure the file is as it was."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -18,7 +18,9 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), NUMBERS, st.text(max_size=8))
 OPTIONS = st.one_of(VALUES, st.lists(VALUES, max_size=3).map(tuple))
 CHOICES = st.builds(
-    Choice, WORDS, st.dictionaries(WORDS, OPTIONS, max_size=4).map(lambda x: tuple(sorted(x.items())))
+    Choice,
+    WORDS,
+    st.dictionaries(WORDS, OPTIONS, max_size=4).map(lambda x: tuple(sorted(x.items()))),
 )
 STAGES = st.builds(
     Stage,
@@ -64,7 +66,9 @@ def test_the_hash_is_what_it_was():
 
 
 def test_the_hash_does_not_depend_on_how_a_value_was_written():
-    assert Choice.of("methods", "esd", {"lambda": "1"}) == Choice.of("methods", "ESD".lower(), {"entropy": 1.0})
+    assert Choice.of("methods", "esd", {"lambda": "1"}) == Choice.of(
+        "methods", "ESD".lower(), {"entropy": 1.0}
+    )
     assert canonical({"b": 1, "a": 2}) == '{"a":2,"b":1}'
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical(float("nan"))
