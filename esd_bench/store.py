@@ -112,7 +112,7 @@ class RunStore:
                 folder = self._partial(spec)
                 folder.mkdir(parents=True, exist_ok=True)
                 write_json(folder / "spec.json", spec.to_json())
-                lock = open(folder / ".lock", "w")  # noqa: SIM115
+                lock = (folder / ".lock").open("w")
                 locks.append(lock)
                 _lock(lock, spec)
             yield

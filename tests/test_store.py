@@ -170,9 +170,9 @@ def test_a_run_killed_before_its_rename_is_not_found(runs):
 def test_a_pack_is_held_by_one_process(runs):
     pack = [spec(seed=0), spec(seed=1)]
     with runs.begin(pack):
-        with pytest.raises(BlockingIOError, match="another process is making a-red-cat/esd"):
-            with runs.begin([pack[1]]):
-                pass
+        said = "another process is making a-red-cat/esd"
+        with pytest.raises(BlockingIOError, match=said), runs.begin([pack[1]]):
+            pass
         with runs.begin([spec(seed=2)]):
             pass
     with runs.begin(pack):

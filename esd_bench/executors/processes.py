@@ -5,6 +5,7 @@ import os
 import queue
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Any
 
 import torch
 
@@ -48,10 +49,10 @@ def _results(done: Iterable["Future[list[Run]]"]) -> Iterator[Run]:
         yield from future.result()
 
 
-def _pass_on(news: "queue.Queue[object]", watch: Watch) -> None:
+def _pass_on(news: Any, watch: Watch) -> None:
     while True:
         try:
-            watch(news.get_nowait())  # type: ignore[arg-type]
+            watch(news.get_nowait())
         except queue.Empty:
             return
 

@@ -1,0 +1,92 @@
+"""Executors with work that is a toy: where a pack is worked on changes nothing."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from esd_bench.draws import Draws
+from esd_bench.engines import Progress, Watch
+from esd_bench.executors.processes import processes
+from esd_bench.executors.serial import serial
+from esd_bench.spec import RunSpec, packs
+from esd_bench.store import Run, RunRecord, RunStore
+from tests.specs import spec
+
+
+def toy(root: Path, specs: Sequence[RunSpec], watch: Watch) -> list[Run]:
+    """A run whose scene is a random tensor."""
+    store = RunStore(root)
+    with store.begin(specs):
+        seeds = torch.tensor([x.seed for x in specs])
+        scenes = Draws(seeds, torch.tensor(0)).normal("scene", 3)
+        watch(Progress(specs, 1, 1, str(os.getpid()), {"threads": float(torch.get_num_threads())}))
+        return [
+            store.finish(x, RunRecord("finished"), {"scene": scenes[i : i + 1]})
+            for i, x in enumerate(specs)
+        ]
+
+
+def failing(root: Path, specs: Sequence[RunSpec], watch: Watch) -> list[Run]:
+    if specs[0].seed == 1:
+        raise ValueError("seed 1 can't be made")
+    return toy(root, specs, watch)
+
+
+def run(
+    executor: Callable[..., object], work: object, root: Path
+) -> tuple[list[Run], list[Progress]]:
+    news: list[Progress] = []
+    specs = [spec(seed=i) for i in range(5)]
+    made = list(executor(partial(work, root), packs(specs, 2), news.append))  # type: ignore[arg-type, call-arg]
+    return made, news
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory) -> dict[str, tuple[list[Run], list[Progress]]]:
+    root = tmp_path_factory.mktemp("executors")
+    return {
+        "serial": run(serial(), toy, root / "serial"),
+        "processes": run(processes(workers=2), toy, root / "processes"),
+    }
+
+
+def test_the_same_files_come_out(both):
+    def files(runs: list[Run]) -> dict[str, bytes]:
+        return {
+            f"{x.id}/{path.name}": path.read_bytes()
+            for x in runs
+            for path in sorted(x.folder.iterdir())
+        }
+
+    assert files(both["serial"][0]) == files(both["processes"][0])
+    assert len(both["processes"][0]) == 5
+
+
+def test_news_arrive_in_this_process(both):
+    for made, news in both.values():
+        assert sum(len(x.specs) for x in news) == len(made)
+    here = str(os.getpid())
+    assert {x.stage for x in both["serial"][1]} == {here}
+    assert here not in {x.stage for x in both["processes"][1]}
+
+
+def test_a_worker_has_one_thread(both):
+    assert {x.numbers["threads"] for x in both["processes"][1]} == {1.0}
+
+
+@pytest.mark.parametrize("executor", [serial(), processes(workers=1)], ids=["serial", "processes"])
+def test_an_error_stops_the_work_and_keeps_what_is_finished(tmp_path, executor):
+    specs = [spec(seed=i) for i in range(3)]
+    with pytest.raises(ValueError, match="seed 1 can't be made"):
+        list(executor(partial(failing, tmp_path), packs(specs, 1), lambda news: None))
+    assert [x.spec.seed for x in RunStore(tmp_path).find()][:1] == [0]
+    assert specs[1] in RunStore(tmp_path).missing(specs)
+
+
+def test_nothing_to_do_is_no_work(tmp_path):
+    assert list(serial()(partial(toy, tmp_path), [], lambda news: None)) == []
+    assert not list(tmp_path.iterdir())
