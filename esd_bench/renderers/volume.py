@@ -22,7 +22,7 @@ def volume(
     samples: int = 48,
     evaluation_samples: int = 96,
     radius: float = 1.0,
-    chunk: int = 2**22,
+    chunk: int | None = None,
     recompute: bool = False,
 ) -> Renderer:
     """A renderer that marches every ray through the ball round the origin.
@@ -34,7 +34,8 @@ def volume(
         samples: per ray, with draws (training).
         evaluation_samples: per ray, without draws.
         radius: of the ball, in world units; at most 1, where fields end.
-        chunk: most samples at a time, over the whole pack, when no gradient is wanted: bounds the memory.
+        chunk: most samples at a time, over the whole pack, when no gradient is wanted: bounds the memory. None is
+            2^18 on a CPU, whose cache should hold them (three times as fast as 2^22), and 2^24 elsewhere.
         recompute: keep to ``chunk`` with gradients, too, computing each piece again in the backward pass.
 
     Raises:
@@ -46,7 +47,8 @@ def volume(
     def render(field: Field, cameras: Cameras, members: int, draws: Draws | None) -> Render:
         count = evaluation_samples if draws is None else samples
         rays = cast(cameras, members, radius, count, draws)
-        piece = max(1, chunk // (members * count))
+        most = chunk or (2**18 if rays.step.device.type == "cpu" else 2**24)
+        piece = max(1, most // (members * count))
         if rays.step.shape[1] <= piece or (torch.is_grad_enabled() and not recompute):
             channels = march(field, rays, count)
         else:

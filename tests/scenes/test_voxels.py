@@ -227,3 +227,17 @@ def test_fits_posed_pictures():
         optimiser.step(count)
     with torch.no_grad():
         assert -10 * error().log10() > 22
+
+
+@pytest.mark.gpu
+def test_a_gpu_makes_the_same_picture_and_gradients():
+    here, there = voxels(torch.tensor([4, 5])), voxels(torch.tensor([4, 5])).to("cuda")
+    cams = views(2, size=16)
+    results = []
+    for scene, device in ((here, "cpu"), (there, "cuda")):
+        draws = Draws(torch.tensor([4, 5], device=device), STEP.to(device))
+        render = scene.render(cams.to(device), None, draws)
+        loss = render.over(torch.full((1, 3, 1, 1), 0.7, device=device)).square().sum()
+        results.append([render.rgb, *torch.autograd.grad(loss, list(scene.parameters()))])
+    for x, y in zip(*results, strict=True):
+        assert (x - y.cpu()).norm() <= 1e-4 * x.norm()
