@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -96,10 +97,10 @@ def note(job: Job, name: str, values: dict[str, object]) -> None:
 
 def finish(build: Callable[[Path], object], target: Path) -> None:
     """Lets ``build`` write a folder beside ``target`` and moves it into place, so that waiting stages see it whole."""
-    partial = target.with_name(f".{target.name}.partial")
-    build(partial)
+    unfinished = target.with_name(f".{target.name}.partial")
+    build(unfinished)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial.replace(target)
+    unfinished.replace(target)
 
 
 # ---- data ----------------------------------------------------------------------------------------------------------
@@ -247,8 +248,15 @@ def save_clip(model: nn.Module, weights: Path) -> None:
         {name: value.float() for name, value in state.items()}, words
     ).half()
     finish(words.save_pretrained, weights / "embedded" / "tokenizer")
-    finish(encoder.save_pretrained, weights / "embedded" / "text_encoder")
+    finish(partial(save_text_encoder, encoder), weights / "embedded" / "text_encoder")
     finish(build, weights / "clip")
+
+
+def save_text_encoder(encoder: CLIPTextModel, folder: Path) -> None:
+    """Half-precision weights that load as float32: transformers obeys ``dtype`` of the config, diffusers does not."""
+    encoder.half().save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text()) | {"dtype": "float32"}
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
 
 
 # ---- priors --------------------------------------------------------------------------------------------------------
