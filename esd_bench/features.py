@@ -24,6 +24,7 @@ EMBEDDED = ("embedded", "embedded-biased")
 """Names of the priors that ship: what they make is judged by networks of their own world."""
 READS = {"clip": "image", "classifier": "probs", "features": "features", "oracle": "azimuth"}
 """The output that a network must have to fill a role."""
+WEIGHTS = (".py", ".pt", ".pth", ".bin", ".safetensors")
 
 
 def is_embedded(prior: Choice) -> bool:
@@ -138,25 +139,26 @@ def bytes_of(rgb: Float[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n 3 h w"]:
 
 def stamp(choice: Choice) -> dict[str, Any]:
     """What tells, without loading anything, whether a network may have changed: its files' sizes and times."""
-    named = [str(value).removeprefix("local-dir:") for _, value in choice.options if value]
-    files = [path for name in (choice.name, *named) for path in _files(Path(name))]
+    named = [str(value) for _, value in choice.options]
+    files = [path for name in (choice.name, *named) for path in _files(name)]
     if "embedded" in (choice.name, *named):
-        files += _files(Path(__file__).with_name("embedded") / "weights")
+        files += _all(Path(__file__).with_name("embedded") / "weights")
     return {
         "choice": [choice.name, choice.options],
         "files": [_stat(path) for path in sorted(files)],
     }
 
 
-def _files(path: Path) -> list[Path]:
-    try:
-        return (
-            [p for p in path.rglob("*") if p.is_file()]
-            if path.is_dir()
-            else [path] * path.is_file()
-        )
-    except OSError:
+def _files(name: str) -> list[Path]:
+    """The files that an option names, if it names any: plain words such as ``openai`` are no paths."""
+    if not (name.startswith("local-dir:") or "/" in name or Path(name).suffix in WEIGHTS):
         return []
+    path = Path(name.removeprefix("local-dir:"))
+    return _all(path) if path.is_dir() else [path] * path.is_file()
+
+
+def _all(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def _stat(path: Path) -> tuple[str, int, int]:
@@ -175,8 +177,13 @@ def _read(path: Path, outputs: tuple[str, ...]) -> dict[str, Tensor] | None:
 def _write(path: Path, found: Mapping[str, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file({name: tensor.contiguous() for name, tensor in found.items()}, beside)
-    beside.replace(path)
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in found.items()}, beside)
+        beside.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"cannot write {path}: {error}") from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 Progress = Callable[[int, int, str], None]

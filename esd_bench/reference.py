@@ -180,6 +180,8 @@ def _sample(
     prior: Sampler, recipe: Recipe, folder: Path, progress: Callable[[int, int], None]
 ) -> list[int]:
     """Make the pictures that are not there yet; returns their height and width."""
+    for half in folder.glob(".*"):
+        half.unlink()
     for start in range(0, recipe.n, BATCH):
         names = {i: folder / f"{i:04d}.png" for i in range(start, min(start + BATCH, recipe.n))}
         if not all(path.is_file() for path in names.values()):

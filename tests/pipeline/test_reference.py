@@ -82,9 +82,12 @@ def test_interrupted_work_is_taken_up(tmp_path: Path) -> None:
         build(Painter(fail_after=2), "a cat", 48, root=tmp_path)
     assert sets(tmp_path) == []
     assert verify(tmp_path) == []
+    (partial,) = tmp_path.glob(".*.partial")
+    (partial / ".0032.png").write_bytes(b"half a picture")
     rest = Painter()
     made = build(rest, "a cat", 48, root=tmp_path)
     assert rest.calls == 1
+    assert verify(tmp_path) == []
     assert torch.equal(
         made.pictures(), build(Painter(), "a cat", 48, root=tmp_path / "new").pictures()
     )

@@ -222,6 +222,14 @@ def test_a_truncated_picture_is_named_and_the_rest_goes_on(world: World) -> None
     assert len(world.store.scores(good)) == 5
 
 
+def test_an_altered_picture_is_noticed(world: World) -> None:
+    run = world.run("a red cat")
+    folder = run.views_folder("sphere:15")
+    (folder / "003.png").write_bytes((folder / "004.png").read_bytes())
+    (problem,) = world.score(["inception"]).problems
+    assert "changed since" in problem
+
+
 def test_missing_views_say_what_there_is(world: World) -> None:
     world.run("a red cat")
     summary = world.score(["fid"], views=("band:-10:45:20",))
@@ -307,6 +315,19 @@ def test_a_metric_of_ones_own_is_one_file(world: World) -> None:
     )
     assert world.score([str(mine)]).scored == 1
     assert world.store.scores(run)["brightness"]["scores"][0]["n"] == 15
+
+
+def test_a_changed_formula_or_a_broken_file_is_scored_again(world: World) -> None:
+    run = world.run("a red cat")
+    mine = world.folder / "one.py"
+    text = "from esd_bench.metrics import Metric, Score\ndef one():\n    return Metric(lambda x: [Score('one', 1.0, '', None, 15)], ())\n"
+    for value in ("1.0", "2.0"):
+        mine.write_text(text.replace("1.0", value))
+        assert world.score([str(mine)]).scored == 1
+        assert world.score([str(mine)]).kept == 1
+        assert world.store.scores(run)["one"]["scores"][0]["value"] == float(value)
+    (run.folder / "scores" / "one.json").write_text("{")
+    assert world.score([str(mine)]).scored == 1
 
 
 def test_progress_is_told(world: World) -> None:
