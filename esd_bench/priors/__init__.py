@@ -65,12 +65,12 @@ class Prior(Protocol):
     resolution: int
 
     def encode(
-        self, rgb: Images, noise: Float[Tensor, "n c h w"] | None = None
-    ) -> Float[Tensor, "n c h w"]:
+        self, rgb: Images, noise: Float[Tensor, "n c y x"] | None = None
+    ) -> Float[Tensor, "n c y x"]:
         """Differentiable latents, scaled: the posterior's mean or, if the prior is set to sample it, mean + std noise."""
         ...
 
-    def decode(self, latent: Float[Tensor, "n c h w"]) -> Images:
+    def decode(self, latent: Float[Tensor, "n c y x"]) -> Images:
         """Pictures of latents, clamped to [0, 1]."""
         ...
 

@@ -175,7 +175,7 @@ class Injector:
         pixels = _under_centre(x, layer, out.shape[-2:]).flatten(-2)
         return now.add(out, up[:, :, None].mT @ (down[:, :, None].mT @ pixels))
 
-    def _camera(self, layer: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> Tensor | None:
+    def _camera(self, layer: nn.Module, args: Any, out: Tensor) -> Tensor | None:
         return None if self._pass is None else self._pass.add(out, self._pass.camera)
 
 

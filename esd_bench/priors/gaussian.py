@@ -12,7 +12,6 @@ from torch import Tensor
 
 from esd_bench.draws import Draws
 from esd_bench.methods import State
-from esd_bench.types import Images
 
 
 def gaussian(
@@ -104,12 +103,12 @@ class Gaussian:
         return sigma * (centred / (alpha**2 * values[..., None, :] + sigma**2)) @ axes.mT
 
     def encode(
-        self, rgb: Tensor, noise: Float[Tensor, "n c h w"] | None = None
-    ) -> Float[Tensor, "n c h w"]:
+        self, rgb: Float[Tensor, "n c h w"], noise: Float[Tensor, "n c y x"] | None = None
+    ) -> Float[Tensor, "n c y x"]:
         """The picture itself if it is one pixel, else its mean colour."""
         return rgb.to(self.dtype).mean((-2, -1), keepdim=True)
 
-    def decode(self, latent: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    def decode(self, latent: Float[Tensor, "n c y x"]) -> Float[Tensor, "n c y x"]:
         """The latent, clamped to [0, 1]."""
         return latent.clamp(0, 1)
 
@@ -145,7 +144,7 @@ class Gaussian:
 
     def sample(
         self, texts: Sequence[str], seeds: Sequence[int], scale: float = 7.5, steps: int = 25
-    ) -> Images:
+    ) -> Float[Tensor, "n c y x"]:
         """Exact draws, clamped to [0, 1]; ``scale`` and ``steps`` change nothing."""
         zero = torch.zeros((), dtype=torch.long, device=self.device)
         draws = Draws(torch.tensor(seeds, device=self.device), zero)

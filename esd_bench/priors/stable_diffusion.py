@@ -102,8 +102,8 @@ class StableDiffusion:
         self._scaling = vae.config.scaling_factor
 
     def encode(
-        self, rgb: Images, noise: Float[Tensor, "n c h w"] | None = None
-    ) -> Float[Tensor, "n c h w"]:
+        self, rgb: Images, noise: Float[Tensor, "n c y x"] | None = None
+    ) -> Float[Tensor, "n c y x"]:
         """Differentiable scaled latents of pictures in [0, 1], resized bilinearly.
 
         The posterior's mean; a sample of it where ``noise`` is given and the option ``posterior`` is ``sample``.
@@ -118,7 +118,7 @@ class StableDiffusion:
             latent = latent + posterior.std.to(self.dtype) * noise
         return latent * self._scaling
 
-    def decode(self, latent: Float[Tensor, "n c h w"]) -> Images:
+    def decode(self, latent: Float[Tensor, "n c y x"]) -> Images:
         """Pictures of latents, clamped to [0, 1]."""
         picture = self.vae.decode((latent / self._scaling).to(self.vae.dtype), return_dict=False)[0]
         return (picture.to(self.dtype) / 2 + 0.5).clamp(0, 1)
