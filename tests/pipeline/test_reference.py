@@ -149,3 +149,17 @@ def test_two_processes_make_one_set(tmp_path: Path) -> None:
 def test_refuses_an_empty_set(tmp_path: Path, n: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
         build(Painter(), "a cat", n, root=tmp_path)
+
+
+def test_a_diffusers_prior_fills_a_set(tmp_path: Path) -> None:
+    from tests.tiny_prior import tiny_prior
+
+    prior = tiny_prior()
+    made = build(prior, "a red cat", 3, steps=2, root=tmp_path)
+    pictures = made.pictures()
+    assert pictures.shape == (3, 3, prior.resolution, prior.resolution)
+    assert not torch.equal(pictures[0], pictures[1])
+    again = build(prior, "a red cat", 3, steps=2, root=tmp_path / "again")
+    assert torch.equal(pictures, again.pictures())
+    assert again.digest == made.digest
+    assert made.provenance["prior_files"] == prior.files
