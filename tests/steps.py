@@ -16,12 +16,13 @@ def step(
     index: int = 0,
     seed: int = 0,
     level: int | None = None,
+    seeds: list[int] | None = None,
 ) -> Noised:
     """What the loop would hand to a student, with random latents and embeddings; a function of ``seed``.
 
-    ``level`` puts all views at one t.
+    ``level`` puts all views at one t; ``seeds`` are the members'.
     """
-    draws = Draws(torch.arange(members) + seed, torch.tensor(index))
+    draws = Draws(torch.tensor(seeds or range(seed, seed + members)), torch.tensor(index))
     t = (draws.uniform("t", views) * len(prior.alpha)).long()
     if level is not None:
         t = torch.full_like(t, level)
