@@ -1,26 +1,40 @@
+# demo   generate, score and report on the embedded prior, with pictures (CPU, offline once installed)
+# test   the default tests (CPU, offline)
+# check  format, lint, types, import layers
+# all of them make a virtual environment first; "make PYTHON=python3.12 VENV=/elsewhere test" chooses another
+
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 BIN := $(VENV)/bin
-.PHONY: demo test check docs clean
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-$(BIN)/esd-bench: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --editable .
-	@touch $@
+.PHONY: demo test check clean
 
-$(VENV)/.dev: $(BIN)/esd-bench
-	$(BIN)/python -m pip install --editable '.[dev]'
-	@touch $@
-
-demo: $(BIN)/esd-bench  ## generate, score and report on the embedded prior, with pictures
+demo: $(VENV)/.installed
 	$(BIN)/esd-bench demo
 
-test: $(VENV)/.dev  ## the default tests: CPU, offline
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-check: $(VENV)/.dev  ## format, lint, types, import layers
+check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist
+
+# The stamps are touched last, so that an interrupted installation is taken up again.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	@echo "installing esd-bench and torch into $(VENV); the first time this takes some minutes"
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
