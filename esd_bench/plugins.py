@@ -57,7 +57,8 @@ def _from_file(path: Path) -> Callable[..., Any]:
     if not path.is_file():
         raise ValueError(f"no file {path}")
     module_spec = importlib.util.spec_from_file_location(f"esd_bench_user_{path.stem}", path)
-    assert module_spec is not None and module_spec.loader is not None
+    assert module_spec is not None
+    assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)
