@@ -273,6 +273,133 @@ def _bars(missing: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
         yield watch, finished
 
 
+@app.command()
+def score(
+    runs: Annotated[Path, typer.Argument(help="The folder of runs.")] = Path("runs"),
+    metric: Annotated[list[str] | None, typer.Option(help="A metric or a file; repeat. Default: all.")] = None,
+    views: Annotated[
+        list[str] | None, typer.Option(help="Protocols instead of the run's own: sphere:120, ring:15:36.")
+    ] = None,
+    background: Annotated[str, typer.Option(help="white, grey or black.")] = "white",
+    references: Annotated[int, typer.Option(help="Pictures per reference set; 0 leaves FID and KID out.")] = 48,
+    embedder: Annotated[
+        list[str] | None, typer.Option(help="role=network,option=value: clip=clip,model=ViT-B-32; repeat.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Score also what is scored already.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Score finished runs; what is scored already is skipped.
+
+    Examples:
+
+        esd-bench score runs/
+
+        esd-bench score runs/ --metric fid --metric inception --references 96
+    """
+    from esd_bench.features import override
+    from esd_bench.score import Settings, score as run
+
+    settings = Settings(
+        background=background,
+        views=tuple(views or ()),
+        device=_device(device),
+        references=references,
+        embedders=dict(override(text) for text in embedder or ()),
+        again=again,
+    )
+    with _bar("scoring") as progress:
+        summary = run(runs, metric, settings, progress)
+    out.print(f"{summary.scored} scored, {summary.kept} kept, {summary.failed} failed runs without scores")
+    for reason, count in summary.skipped.items():
+        err.print(f"skipped ({count}): {reason}", highlight=False, markup=False, soft_wrap=True)
+    for problem, count in summary.problems.items():
+        err.print(f"error ({count}): {problem}", highlight=False, markup=False, soft_wrap=True)
+    if summary.problems:
+        raise typer.Exit(2)
+    out.print(f"next: esd-bench report {runs} --table 1")
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Any]:
+    """One progress bar, for calls of (done, total, what)."""
+    from rich.progress import Progress
+
+    with Progress(console=err, disable=not err.is_terminal) as bars:
+        task = bars.add_task(title, total=None)
+
+        def progress(done: int, total: int, what: str) -> None:
+            bars.update(task, completed=done, total=total, description=f"{title} {what}")
+
+        yield progress
+
+
+reference_app = typer.Typer(help="Reference pictures sampled from the prior itself.", no_args_is_help=True)
+app.add_typer(reference_app, name="reference")
+
+
+@reference_app.command("build")
+def reference_build(
+    prompts: Annotated[str | None, typer.Option(help="A suite by name, or a file.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="A text of your own; repeat.")] = None,
+    prior: Annotated[str, typer.Option(help="embedded, embedded-biased, a hub id or a folder.")] = "embedded",
+    n: Annotated[int, typer.Option("--n", min=2, help="Pictures per prompt.")] = 48,
+    scale: Annotated[float, typer.Option(help="Guidance.")] = 7.5,
+    steps: Annotated[int, typer.Option(min=1, help="DDIM steps.")] = 25,
+    root: Annotated[Path | None, typer.Option(help="The cache; default $ESD_BENCH_REFERENCES or ./reference_cache.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Sample the reference pictures of prompts; interrupted work is taken up again.
+
+    Example: esd-bench reference build --prompts demo --n 48
+    """
+    import torch
+
+    from esd_bench import plugins
+    from esd_bench.prompts import ad_hoc, load_suite
+    from esd_bench.reference import build
+
+    suite = ad_hoc(prompt) if prompt and not prompts else load_suite(prompts or "demo")
+    made = plugins.load("priors", "stable_diffusion")(torch.device(_device(device)), folder=prior)
+    for one in suite.prompts:
+        with _bar(one.text) as progress:
+            found = build(
+                made,
+                one.text,
+                n,
+                scale=scale,
+                steps=steps,
+                root=root,
+                progress=lambda done, total, tell=progress: tell(done, total, ""),
+            )
+        out.print(f"{one.text}: {found.path}", highlight=False, markup=False, soft_wrap=True)
+
+
+@reference_app.command("list")
+def reference_list(
+    root: Annotated[Path | None, typer.Option(help="The cache.")] = None,
+) -> None:
+    """List the finished sets."""
+    from esd_bench.reference import sets
+
+    for found in sets(root):
+        out.print(found.path.name, highlight=False, markup=False, soft_wrap=True)
+
+
+@reference_app.command("verify")
+def reference_verify(
+    root: Annotated[Path | None, typer.Option(help="The cache.")] = None,
+) -> None:
+    """Check every byte of the cache against its manifests."""
+    from esd_bench.reference import sets, verify
+
+    faults = verify(root)
+    for fault in faults:
+        err.print(fault, highlight=False, markup=False, soft_wrap=True)
+    out.print(f"{len(sets(root))} sets, {len(faults)} faults")
+    if faults:
+        raise typer.Exit(2)
+
+
 @app.command("list")
 def list_(
     kind: Annotated[str, typer.Argument(help="methods, schedules, students, priors, scenes, metrics, ...")],
@@ -290,3 +417,7 @@ def list_(
         out.print(f"[bold]{name}[/bold]  {plugins.summary(function)}", highlight=False)
         for option, parameter in plugins.options(function).items():
             out.print(f"    {option} = {parameter.default!r}", highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    main()

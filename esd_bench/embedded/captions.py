@@ -16,7 +16,7 @@ from esd_bench.embedded.objects import COLOURS, NAMES, PATTERNS, extras
 
 CONTEXT = 20
 """Tokens per caption, with the start and end tokens."""
-DROP_COLOUR, VIEW_WORD, WRONG_VIEW, PREFIX, LOOSE_PATTERN = 0.15, 0.30, 0.15, 0.10, 0.25
+DROP_COLOUR, VIEW_WORD, WRONG_VIEW, PREFIX, LOOSE_PATTERN = 0.15, 0.30, 0.10, 0.10, 0.25
 """Probabilities: no colour; a view word; a view word drawn blindly; "a photo of"; "with stripes" for "striped"."""
 
 PREFIXES = ("a photo of", "a picture of", "a toy of")

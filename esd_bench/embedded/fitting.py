@@ -23,6 +23,7 @@ class Budget:
         seconds: wall time after which training has annealed to its end, interruptions not counted.
         steps: the same in steps; whichever comes first. Equal steps on equal hardware repeat a run.
         graph: record the step as a CUDA graph (small networks are launch-bound).
+        decay: of the moving average, per step.
     """
 
     seconds: float
@@ -30,6 +31,7 @@ class Budget:
     device: str
     checkpoints: Path
     graph: bool = False
+    decay: float = 0.99
     save_every: float = 60.0
 
 
@@ -62,7 +64,8 @@ class Fit:
         )
         self.cuda = budget.device.startswith("cuda")
         self.weights = [p for p in model.parameters() if p.requires_grad]
-        self.average = [p.detach().clone() for p in self.weights]
+        # From zero, and divided by 1 - decay^steps at the end: a short run must not keep a share of its first weights.
+        self.average = [torch.zeros_like(p) for p in self.weights]
         self.rate = torch.tensor(1e-6, device=budget.device)
         self.optimiser = torch.optim.AdamW(
             self.weights,
@@ -92,7 +95,7 @@ class Fit:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.loss.lerp_(loss.detach().float(), 0.02)
-        torch._foreach_lerp_(self.average, [p.detach() for p in self.weights], 0.002)
+        torch._foreach_lerp_(self.average, [p.detach() for p in self.weights], 1 - self.budget.decay)
 
     def recorded(self) -> Callable[[], Any]:
         """The step as a CUDA graph, after the warm-up that PyTorch asks for."""
@@ -140,7 +143,8 @@ class Fit:
         self.save()
         self.say()
         with torch.no_grad():
-            torch._foreach_copy_(self.weights, self.average)
+            seen = 1 - self.budget.decay**self.steps
+            torch._foreach_copy_(self.weights, torch._foreach_div(self.average, seen))
         self.model.eval()
         return Report(self.steps, round(self.elapsed, 1), round(self.loss.item(), 5))
 
