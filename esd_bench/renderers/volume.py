@@ -106,7 +106,7 @@ def march(field: Field, rays: Rays, count: int) -> Float[Tensor, "c p r"]:
     distance = torch.arange(count, device=rays.step.device).to(rays.step) * rays.step[..., None]
     distance += rays.start[..., None]
     density, *vectors = field(rays.at(distance))
-    left = torch.exp(-(density.reshape(shape) * rays.step[..., None]).cumsum(-1))
+    left = torch.exp(-running_sum(density.reshape(shape) * rays.step[..., None]))
     before = torch.cat([torch.ones_like(left[..., :1]), left[..., :-1]], -1)
     weight = before - left
     opacity, depth = 1 - left[..., -1], (weight * distance).sum(-1)
@@ -118,6 +118,16 @@ def march(field: Field, rays: Rays, count: int) -> Float[Tensor, "c p r"]:
             _facing_away(vectors[1].movedim(-1, 0).reshape(3, *shape), weight, rays),
         ]
     return torch.stack(channels)
+
+
+def running_sum(x: Float[Tensor, "p r s"]) -> Float[Tensor, "p r s"]:
+    """Cumulative sum along the last, short axis as a product with a triangle of ones.
+
+    On a GPU ``cumsum`` of short rows and its backward pass took a quarter of a voxel scene's step; this takes a
+    hundredth. Batched by member, so that a member's bits do not depend on its slot.
+    """
+    ones = torch.ones(x.shape[-1], x.shape[-1], dtype=x.dtype, device=x.device)
+    return torch.bmm(x, ones.triu().expand(len(x), -1, -1))
 
 
 def _facing_away(

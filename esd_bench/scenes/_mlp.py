@@ -2,10 +2,12 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from esd_bench.draws import Draws
 
@@ -30,8 +32,29 @@ class PackMLP(nn.Module):
     def forward(self, x: Float[Tensor, "p inside n"]) -> Float[Tensor, "p outside n"]:
         """The channels come before the samples: the hash encoding writes them so."""
         for weight in list(self.weights)[:-1]:
-            x = torch.relu(weight @ x)
-        return self.weights[-1] @ x
+            x = torch.relu(_Linear.apply(weight, x))
+        return _Linear.apply(self.weights[-1], x)
+
+
+class _Linear(torch.autograd.Function):
+    """A batched product whose weights' gradient is made member by member.
+
+    That gradient sums over a million samples into a small matrix; a GPU splits such a sum for one product, but not for
+    a batch of them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, x: Tensor) -> Tensor:
+        ctx.save_for_backward(weight, x)
+        return torch.bmm(weight, x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
+        weight, x = ctx.saved_tensors
+        products = [g @ y.T for g, y in zip(gradient, x, strict=True)]
+        back = torch.bmm(weight.transpose(1, 2), gradient) if ctx.needs_input_grad[1] else None
+        return torch.stack(products), back
 
 
 def harmonics(direction: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 9"]:

@@ -104,6 +104,7 @@ class HashGrid(nn.Module):
     normal_step: float | None
     table_rate: float
     network_rate: float
+    tetrahedron: Tensor
 
     def __init__(
         self,
@@ -121,6 +122,8 @@ class HashGrid(nn.Module):
         width = len(levels) * features
         self.density = PackMLP("hashgrid density", draws, (width, hidden, 1))
         self.colour = PackMLP("hashgrid colour", draws, (width, hidden, 3))
+        corners = [[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]
+        self.register_buffer("tetrahedron", torch.tensor(corners), persistent=False)
         sky = PackMLP("hashgrid background", draws, (9, 16, 16, 3)) if background else None
         self.background = sky
 
@@ -167,9 +170,8 @@ class HashGrid(nn.Module):
 
     def _normals(self, points: Tensor, shown: Tensor | None, step: float) -> Float[Tensor, "p n 3"]:
         """Minus the direction of the density's gradient, from the four corners of a tetrahedron round each point."""
-        corners = points.new_tensor([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
         rise = torch.zeros_like(points)
-        for corner in corners:
+        for corner in self.tetrahedron:
             near = (points + step * corner).clamp(-1, 1)
             rise = rise + self._density(self._code(near, shown), near)[..., None] * corner
         return -functional.normalize(rise, dim=-1)

@@ -212,3 +212,36 @@ def test_backends_agree_with_torch(backend):
     torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=1e-3)
     one, two = (torch.autograd.grad((x * weight).sum(), table)[0] for x in (ours, theirs))
     torch.testing.assert_close(one, two, atol=1e-2, rtol=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "options", [{}, {"normals": True, "background": "learned", "start_level": 2}]
+)
+def test_rendering_can_be_captured(options):
+    scene = small([1, 2], **options).to("cuda")
+    seeds, count = (
+        torch.tensor([1, 2], device="cuda"),
+        torch.zeros((), dtype=torch.long, device="cuda"),
+    )
+    cams = views(scene).to("cuda")
+
+    def work():
+        render = scene.render(cams, count / 10, Draws(seeds, count))
+        (render.over(torch.zeros(4, 3, 1, 1, device="cuda")) ** 2).sum().backward()
+        return render.rgb
+
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        work()
+    torch.cuda.current_stream().wait_stream(stream)
+    scene.zero_grad()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        picture = work()
+    for k in (3, 8):
+        count.fill_(k)
+        graph.replay()
+        captured = picture.clone()
+        torch.testing.assert_close(captured, work(), atol=1e-5, rtol=1e-4)
