@@ -7,6 +7,7 @@ tiny-cuda-nn itself; so a scene trained with one can be looked at with another.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -97,16 +98,18 @@ def corners(
     place = (points.movedim(-1, 0) + 1) * (level.scale / 2) + 0.5
     low = place.floor()
     share = place - low
+    factors = PRIMES if level.hashed else (1, level.size, level.size**2)
+    ends = [(a * f, a * f + f) for a, f in zip(low.long(), factors, strict=True)]
+    shares = [(1 - s, s) for s in share]
     member = torch.arange(len(points), device=points.device)[:, None] * rows + level.first
-    for k in range(8):
-        bits = [k >> axis & 1 for axis in range(3)]
-        x, y, z = (a.long() + b for a, b in zip(low, bits, strict=True))
-        weight = [s if b else 1 - s for s, b in zip(share, bits, strict=True)]
-        yield _row(x, y, z, level) + member, weight[0] * weight[1] * weight[2]
+    for i, j, k in product((0, 1), repeat=3):
+        row = _row(ends[0][i], ends[1][j], ends[2][k], level)
+        yield row + member, shares[0][i] * shares[1][j] * shares[2][k]
 
 
 def _row(x: Tensor, y: Tensor, z: Tensor, level: Level) -> Tensor:
+    """Row within the level; coordinates are already multiplied by primes or strides."""
     if level.hashed:
-        return (x ^ (y * PRIMES[1]) ^ (z * PRIMES[2])) & (level.rows - 1)
+        return (x ^ y ^ z) & (level.rows - 1)
     # As in tiny-cuda-nn, the corners beyond the cube's far faces wrap round.
-    return (x + level.size * (y + level.size * z)) % level.rows
+    return (x + y + z) % level.rows
