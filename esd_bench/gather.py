@@ -16,7 +16,7 @@ from esd_bench.tables import COLUMNS
 
 FILTERS = ("suite", "prior", "method", "label", "wording", "prompt", "seed", "status")
 """Columns by which runs can be chosen."""
-NUMBERS = ("value", "n", "seed")
+COUNTS = ("n", "seed")
 
 
 def gather(root: Path | str, only: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -57,12 +57,12 @@ def _from_csv(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(
             path,
-            dtype={name: str for name in COLUMNS if name not in NUMBERS},
+            dtype={name: str for name in COLUMNS if name not in COUNTS},
             keep_default_na=False,
-            na_values={"value": [""]},
-            float_precision="round_trip",
         )
-        return frame[list(COLUMNS)]
+        # Python's own parser, because that of pandas may be off by a bit.
+        values = [float(text) if text else math.nan for text in frame["value"]]
+        return frame.assign(value=values)[list(COLUMNS)]
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} holds no scores: {error}") from None
 

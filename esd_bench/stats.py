@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import NormalDist
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+
+Numbers: TypeAlias = Sequence[float] | np.ndarray | pd.Series
 
 RESAMPLES = 10_000
 SEED = 240100909
@@ -23,12 +26,14 @@ BLOCK = 2**21
 """Numbers drawn at a time, so that memory does not grow with the number of prompts."""
 
 
-def per_prompt(
-    prompts: Sequence[object] | pd.Series, values: Sequence[float] | pd.Series
-) -> pd.Series:
-    """One number a prompt: the mean over its seeds. Undefined values (NaN) are left out."""
-    seen = pd.Series(np.asarray(values, dtype=np.float64), index=pd.Index(prompts))
-    return seen.dropna().groupby(level=0, sort=True).mean()
+def over_seeds(scores: pd.DataFrame, by: Sequence[str] = ("prompt",)) -> pd.Series:
+    """One number a prompt: the mean over its seeds. Undefined values (NaN) are left out.
+
+    Args:
+        scores: a row a run, with a column ``value`` and those of ``by``.
+        by: columns that make the index of the result, ``prompt`` among them.
+    """
+    return scores.dropna(subset="value").groupby(list(by), sort=True)["value"].mean()
 
 
 def _means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -41,7 +46,7 @@ def _means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
 
 
 def bootstrap_interval(
-    values: Sequence[float] | pd.Series,
+    values: Numbers,
     confidence: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = SEED,
@@ -49,8 +54,10 @@ def bootstrap_interval(
     """Percentile bootstrap interval of the mean over prompts (Efron); None for fewer than two of them.
 
     Args:
-        values: one number a prompt, as :func:`per_prompt` gives them.
+        values: one number a prompt, as :func:`over_seeds` gives them.
         confidence: coverage aimed at; with few prompts the interval is somewhat too short.
+        resamples: how many draws.
+        seed: of their random stream.
     """
     known = np.asarray(values, dtype=np.float64)
     if len(known) < 2:
@@ -60,9 +67,7 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def sign_flip(
-    differences: Sequence[float] | pd.Series, resamples: int = RESAMPLES, seed: int = SEED
-) -> float:
+def sign_flip(differences: Numbers, resamples: int = RESAMPLES, seed: int = SEED) -> float:
     """Two-sided p of the mean paired difference under random signs: exact for few pairs, else by Monte Carlo.
 
     The Monte-Carlo p counts the observed signs as one of the draws, so it is never 0.
@@ -154,7 +159,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def holm(p: Numbers) -> list[float]:
     """Holm's step-down adjustment, in the given order: compare the results with the family's level."""
     order = np.argsort(p, kind="stable")
     factors = len(p) - np.arange(len(p))

@@ -1,5 +1,6 @@
 r"""LaTeX that needs no package: with ``\usepackage{booktabs}`` the rules are those of booktabs, without it plain lines."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from esd_bench.formats.printed import Printed, Row, Shown, printed
@@ -13,15 +14,15 @@ TOP = r"""% Made by esd-bench. It compiles as it is; with \usepackage{booktabs} 
 \providecommand{\toprule}{\hline}\providecommand{\midrule}{\hline}\providecommand{\bottomrule}{\hline}
 """
 FLOAT = r"""\begin{table}[htbp]
-\centering\%(size)s\setlength{\tabcolsep}{%(gap)spt}\renewcommand{\arraystretch}{1.1}
+\centering\%(size)s\setlength{\tabcolsep}{%(gap)spt}\renewcommand{\arraystretch}{1.15}
 \caption{%(title)s}\medskip
-\begin{tabular}{@{}%(columns)s@{}}
+\makebox[\linewidth]{\begin{tabular}{@{}%(columns)s@{}}
 \toprule
 %(head)s
 \midrule
 %(rows)s
 \bottomrule
-\end{tabular}
+\end{tabular}}
 \par\smallskip\begin{minipage}{\linewidth}\raggedright\scriptsize %(notes)s\end{minipage}
 \end{table}
 """
@@ -96,17 +97,22 @@ def _stacked(heading: str) -> str:
 
 
 def _cell(cell: Shown) -> str:
+    """The number; its spread beside it, or below it where an interval follows."""
     value = tex(cell.number.replace("-", "−"))
     value = rf"\textbf{{{value}}}" if cell.best else value
-    value += f" {tex(cell.spread)}" if cell.spread else ""
-    value += rf"\rlap{{\textsuperscript{{{cell.mark}}}}}" if cell.mark else ""
+    mark = rf"\rlap{{\textsuperscript{{{cell.mark}}}}}" if cell.mark else ""
     if not cell.interval:
-        return value
-    small = rf"\scriptsize {tex(cell.interval)}"
-    return rf"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{value} \\ {small}\end{{tabular}}"
+        return value + (f" {tex(cell.spread)}" if cell.spread else "") + mark
+    below = "".join(rf" \\ \scriptsize {tex(x)}" for x in (cell.spread, cell.interval) if x)
+    return rf"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{value}{mark}{below}\end{{tabular}}"
 
 
-SIZES = ((60, "normalsize", 6), (70, "small", 5), (82, "footnotesize", 4), (999, "scriptsize", 3))
+SIZES = (
+    (60, "normalsize", 6),
+    (70, "small", 5),
+    (82, "footnotesize", 4),
+    (math.inf, "scriptsize", 3),
+)
 """Characters up to which a row fits the line of an article, at what size and with which gap between columns."""
 
 
@@ -114,13 +120,13 @@ def _size(shown: Printed) -> tuple[str, int]:
     labels = [shown.index, *(row.labels for row in shown.rows)]
     widths = [max(map(len, column)) for column in zip(*labels, strict=True)][shown.groups :]
     for k, heading in enumerate(shown.headings):
-        cells = [
-            max(len(f"{c.number} {c.spread}"), len(c.interval) * 2 // 3) for c in _column(shown, k)
-        ]
+        cells = [_width(row.cells[k]) for row in shown.rows]
         widths.append(max([*cells, *map(len, heading.split())]))
     total = sum(widths) + 2 * len(widths)
-    return next((size, gap) for limit, size, gap in SIZES if total <= limit or limit == 999)
+    return next((size, gap) for limit, size, gap in SIZES if total <= limit)
 
 
-def _column(shown: Printed, k: int) -> list[Shown]:
-    return [row.cells[k] for row in shown.rows]
+def _width(cell: Shown) -> int:
+    if cell.interval:
+        return max(len(cell.number), round(0.8 * len(cell.interval)))
+    return len(cell.number) + len(cell.spread)

@@ -61,10 +61,16 @@ def printed(body: Body) -> Printed:
         )
     ]
     notes = [(mark, text) for text, mark in marks.items()]
-    notes += [("", f"{column.name}: {column.note}") for column in body.columns if column.note]
+    notes += [("", f"{names}: {note}") for note, names in _notes(body).items()]
     notes += [("", text) for text in body.footnotes]
     headings = tuple(_heading(column) for column in body.columns)
     return Printed(body.title, body.index, headings, tuple(rows), tuple(notes), body.groups)
+
+
+def _notes(body: Body) -> dict[str, str]:
+    """Note -> the columns that share it."""
+    texts = dict.fromkeys(column.note for column in body.columns if column.note)
+    return {x: ", ".join(c.name for c in body.columns if c.note == x) for x in texts}
 
 
 def missing(cell: Cell) -> bool:

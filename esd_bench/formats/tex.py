@@ -55,7 +55,7 @@ def _letter(letter: str) -> str:
         return SPECIAL.get(letter) or GREEK[letter]
     if letter.isascii():
         return letter if letter.isprintable() else ""
-    base, *marks = unicodedata.normalize("NFD", letter)
-    if len(marks) == 1 and ord(marks[0]) in ACCENTS and base.isascii():
-        return rf"\{ACCENTS[ord(marks[0])]}{{{base}}}"
+    parts = unicodedata.normalize("NFD", letter)
+    if len(parts) == 2 and parts[0].isascii() and ord(parts[1]) in ACCENTS:
+        return rf"\{ACCENTS[ord(parts[1])]}{{{parts[0]}}}"
     return f"{{[}}U+{ord(letter):04X}{{]}}"

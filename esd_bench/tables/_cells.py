@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -72,9 +72,10 @@ def _note(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "no labels yet"
     key = json.loads(rows["key"].iloc[0] or "{}")
-    background = f"on {key['background']}" if key.get("background") else ""
+    background = f" on {key['background']}" if key.get("background") else ""
     counts = " or ".join(str(n) for n in sorted(set(rows["n"])))
-    facts = [rows["network"].iloc[0], key.get("protocol"), background, f"n = {counts} views"]
+    views = f"{key.get('protocol', 'views')}{background}"
+    facts = [rows["network"].iloc[0], views, f"n = {counts} views"]
     reference = key.get("reference")
     facts.append(f"{reference['n']} reference pictures" if reference else "")
     return ", ".join(str(fact) for fact in facts if fact)
@@ -86,57 +87,69 @@ def natural(text: str) -> list[tuple[int, float, str]]:
     return [(0, float(x), "") if x[0].isdigit() else (1, 0.0, x) for x in parts]
 
 
-def methods(frame: pd.DataFrame) -> list[str]:
-    """Labels in the order of the paper's tables, then by name."""
-    names = frame.drop_duplicates("label").set_index("label")["method"]
-    rank = {label: METHODS.index(m) if m in METHODS else len(METHODS) for label, m in names.items()}
-    return sorted(rank, key=lambda label: (rank[label], natural(str(label))))
-
-
 @dataclass(frozen=True)
-class Arm:
-    """All rows of one method, of finished and failed runs."""
+class Study:
+    """A frame with what the tables ask of it: one number for each method, score and prompt.
 
-    rows: pd.DataFrame
+    Attributes:
+        frame: as gathered.
+        runs: one row a run.
+        values: mean over seeds by (label, score, prompt); a failed run counts as 0 in a rate and is left out elsewhere.
+    """
 
-    @property
-    def runs(self) -> pd.DataFrame:
-        """One row a run."""
-        return self.rows.drop_duplicates("run")
+    frame: pd.DataFrame
+    runs: pd.DataFrame
+    values: pd.Series
 
-    @property
-    def prompts(self) -> int:
-        """How many prompts it was given."""
-        return len(self.runs["prompt"].unique())
-
-    @property
-    def failed(self) -> str:
-        """Failed runs of all runs, such as "2/72"."""
-        return f"{(self.runs['status'] != 'finished').sum()}/{len(self.runs)}"
-
-    def values(self, score: str) -> pd.Series:
-        """One number a prompt, the mean over seeds; a failed run counts as 0 in a rate and is left out elsewhere."""
-        scored = self.rows[(self.rows["score"] == score) & (self.rows["status"] == "finished")]
-        if score in RATES and len(scored):
-            lost = self.runs[self.runs["status"] != "finished"].assign(value=0.0)
-            scored = pd.concat([scored, lost])
-        values = stats.per_prompt(scored["prompt"], pd.to_numeric(scored["value"]))
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> "Study":
+        """Average once for all cells."""
+        finished = frame[(frame["status"] == "finished") & (frame["score"] != "")]
+        runs = frame.drop_duplicates("run")
+        scored = pd.concat([finished, *(_lost(runs, finished, score) for score in RATES)])
+        values = stats.over_seeds(scored, ("label", "score", "prompt"))
         # The paper's rule for human labels: a prompt succeeds if any of its seeds does.
-        return (values > 0).astype(float) if score == "success_rate" else values
+        human = values.index.get_level_values("score") == "success_rate"
+        return cls(frame, runs, values.mask(human & (values > 0), 1.0))
 
-    def cell(self, score: str, detail: bool = False) -> Cell:
-        """The mean over prompts; with ``detail`` its standard deviation and bootstrap interval as well."""
-        values = self.values(score)
-        if values.empty:
+    @property
+    def labels(self) -> list[str]:
+        """Methods in the order of the paper's tables, then by name."""
+        names = self.runs.drop_duplicates("label").set_index("label")["method"]
+        rank = {str(x): METHODS.index(m) if m in METHODS else 9 for x, m in names.items()}
+        return sorted(rank, key=lambda label: (rank[label], natural(label)))
+
+    def prompts(self, label: str) -> int:
+        """How many prompts a method was given."""
+        return int(self.runs[self.runs["label"] == label]["prompt"].nunique())
+
+    def failed(self, *by: str) -> dict[tuple[str, ...], str]:
+        """Failed runs of all runs, such as "2/72", by values of columns."""
+        lost = (self.runs["status"] != "finished").groupby([self.runs[name] for name in by])
+        pairs = zip(lost.sum().items(), lost.size(), strict=True)
+        return {(x if isinstance(x, tuple) else (x,)): f"{n}/{size}" for (x, n), size in pairs}
+
+    def cell(self, label: str, score: str, detail: bool = False) -> Cell:
+        """The mean over prompts; with ``detail`` its standard deviation and interval as well."""
+        if (label, score) not in self.values.index:
             return Cell(None)
+        values, given = self.values.loc[(label, score)], self.prompts(label)
         n = len(values)
-        gap = f"{n} of {self.prompts} prompts" if n < self.prompts else ""
+        gap = f"{n} of {given} prompts" if n < given else ""
         if score in RATES:
             return _rate(values, gap, detail)
         if not detail:
             return Cell(float(values.mean()), n=n, flag=gap)
         spread = float(values.std(ddof=1)) if n > 1 else None
         return Cell(float(values.mean()), spread, stats.bootstrap_interval(values), n, gap)
+
+
+def _lost(runs: pd.DataFrame, finished: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Failed runs as zeros of a rate, for the methods that were scored, or had nothing to score."""
+    scored = set(finished[finished["score"] == score]["label"])
+    ended = set(runs[runs["status"] == "finished"]["label"])
+    lost = runs[(runs["status"] != "finished") & ~runs["label"].isin(ended - scored)]
+    return lost.assign(score=score, value=0.0) if scored else lost[:0]
 
 
 def _rate(values: pd.Series, gap: str, detail: bool) -> Cell:
@@ -161,30 +174,31 @@ def _starts(frame: pd.DataFrame) -> list[str]:
 
 def _failures(frame: pd.DataFrame) -> list[str]:
     lost = frame[frame["status"] != "finished"].drop_duplicates("run")
-    counts = lost.groupby(["label", "note"], sort=False).size()
-    told = [f"{label}: {reason or 'no reason'} ({n})" for (label, reason), n in counts.items()]
+    counts = lost.groupby(["label", "note"], sort=False).size().reset_index(name="runs")
+    rows = zip(counts["label"], counts["note"], counts["runs"], strict=True)
+    told = [f"{label}: {reason or 'no reason'} ({n})" for label, reason, n in rows]
     return [f"Failed runs: {'; '.join(told)}."] if told else []
 
 
-def gain_of_means(arms: Sequence[Arm]) -> str:
-    """(mean IV - mean IQ) / mean IQ of each arm, which the mean of gains is often mistaken for; "" without both."""
-    means = [(arm.values("iq").mean(), arm.values("iv").mean()) for arm in arms]
-    ratios = ", ".join("–" if not iq > 0 else f"{(iv - iq) / iq:.3f}" for iq, iv in means)
+def _gain_of_means(study: Study) -> str:
+    """(mean IV - mean IQ) / mean IQ of each method, which the mean of gains is often mistaken for."""
+    means = [(study.cell(x, "iq").value, study.cell(x, "iv").value) for x in study.labels]
+    ratios = ", ".join(f"{(iv - iq) / iq:.3f}" if iq and iv else "–" for iq, iv in means)
     return f"IG is the mean of the assets' gains; the gain of the mean IQ and IV is, row by row, {ratios}."
 
 
 def by_method(frame: pd.DataFrame, title: str, detail: bool) -> Body:
     """A row a method; success by humans always has its column, success by the oracle where it was scored."""
-    scores = [*shown(frame), "success_rate", *present(frame, ("success",))]
-    arms = {label: Arm(frame[frame["label"] == label]) for label in methods(frame)}
+    study, scores = Study.of(frame), [*shown(frame), "success_rate", *present(frame, ("success",))]
+    failed = study.failed("label")
     rows = tuple(
         (
-            (label, str(arm.prompts), arm.failed),
-            tuple(arm.cell(score, detail) for score in scores),
+            (label, str(study.prompts(label)), failed[(label,)]),
+            tuple(study.cell(label, score, detail) for score in scores),
         )
-        for label, arm in arms.items()
+        for label in study.labels
     )
-    notes = [gain_of_means(list(arms.values()))] if {"iq", "iv", "ig"} <= {*scores} else []
+    notes = [_gain_of_means(study)] if {"iq", "iv", "ig"} <= {*scores} else []
     columns = tuple(column(frame, score) for score in scores)
     index = ("Method", "Prompts", "Failed")
     return Body(title, index, columns, rows, tuple(notes + footnotes(frame)))

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from esd_bench.tables import Body, Table
-from esd_bench.tables._cells import Arm, column, footnotes, methods, present
+from esd_bench.tables._cells import Study, column, footnotes, present
 
 SCORES = ("janus_rate", "consistency", "front_share", "faces", "iq", "iv", "ig", "success")
 TITLE = (
@@ -16,15 +16,17 @@ def collapse() -> Table:
     """Janus rate, R, front share, faces, IQ, IV, IG and success, a row for each wording and method."""
 
     def build(frame: pd.DataFrame) -> Body:
-        scores = present(frame, SCORES)
-        rows = []
-        for wording in sorted(frame["wording"].unique(), reverse=True):
-            own = frame[frame["wording"] == wording]
-            for label in methods(own):
-                arm = Arm(own[own["label"] == label])
-                name = label.removesuffix(f", {wording}")
-                cells = tuple(arm.cell(score, detail=score == "success") for score in scores)
-                rows.append(((wording, name, str(arm.prompts), arm.failed), cells))
+        study, scores = Study.of(frame), present(frame, SCORES)
+        failed = study.failed("wording", "label")
+        rows = [
+            (
+                (wording, label.removesuffix(f", {wording}"), str(study.prompts(label)), lost),
+                tuple(study.cell(label, score, detail=score == "success") for score in scores),
+            )
+            for wording in sorted(frame["wording"].unique(), reverse=True)
+            for label in study.labels
+            if (lost := failed.get((wording, label)))
+        ]
         columns = tuple(column(frame, score) for score in scores)
         index = ("Prompts with", "Method", "Prompts", "Failed")
         return Body(TITLE, index, columns, tuple(rows), tuple(footnotes(frame)), groups=1)

@@ -6,14 +6,15 @@ from esd_bench.tables import Body, Cell, Table
 from esd_bench.tables._cells import (
     QUALITY,
     RATES,
-    Arm,
+    Study,
     column,
     footnotes,
-    methods,
     natural,
     present,
     shown,
 )
+
+TITLE = "Every prompt by every method; means over seeds."
 
 
 def per_prompt(texts: bool = False) -> Table:
@@ -24,27 +25,27 @@ def per_prompt(texts: bool = False) -> Table:
     """
 
     def build(frame: pd.DataFrame) -> Body:
-        scores = [*shown(frame), *present(frame, RATES)]
-        order = methods(frame)
-        rows = []
-        for prompt in sorted(frame["prompt"].unique(), key=natural):
-            own = frame[frame["prompt"] == prompt]
-            name = str(own["text"].iloc[0]) if texts else prompt
-            for label in (x for x in order if x in set(own["label"])):
-                arm = Arm(own[own["label"] == label])
-                rows.append(((name, label, arm.failed), tuple(_cell(arm, x) for x in scores)))
+        study, scores = Study.of(frame), [*shown(frame), *present(frame, RATES)]
+        names = frame.drop_duplicates("prompt").set_index("prompt")["text"]
+        failed, values = study.failed("prompt", "label"), study.values.to_dict()
+        seeds = frame.groupby(["label", "score", "prompt"]).size().to_dict()
+
+        def cell(label: str, score: str, prompt: str) -> Cell:
+            value = values.get((label, score, prompt))
+            known = None if value is None else value * (100 if score in RATES else 1)
+            return Cell(known, n=seeds.get((label, score, prompt), 0))
+
+        rows = [
+            (
+                (str(names[prompt]) if texts else prompt, label, failed[prompt, label]),
+                tuple(cell(label, score, prompt) for score in scores),
+            )
+            for prompt in sorted(names.index, key=natural)
+            for label in study.labels
+            if (prompt, label) in failed
+        ]
         columns = tuple(column(frame, score) for score in scores)
         index = ("Prompt", "Method", "Failed")
         return Body(TITLE, index, columns, tuple(rows), tuple(footnotes(frame)), groups=1)
 
     return Table(3, build, (*QUALITY, *RATES))
-
-
-TITLE = "Every prompt by every method; means over seeds."
-
-
-def _cell(arm: Arm, score: str) -> Cell:
-    """The mean over seeds; a prompt without the score needs no flag, its dash says it."""
-    cell = arm.cell(score)
-    seeds = int((arm.rows["score"] == score).sum())
-    return Cell(cell.value, n=seeds)
