@@ -164,7 +164,14 @@ def footnotes(frame: pd.DataFrame) -> list[str]:
     suites = ", ".join(sorted(set(frame["suite"])))
     prompts = frame["prompt"].nunique()
     notes = [f"Suite {suites}: {prompts} prompts, {len(seeds)} seed{'s' * (len(seeds) > 1)}."]
-    return [*notes, *_starts(frame), *_failures(frame)]
+    return [*notes, *_uneven(frame), *_starts(frame), *_failures(frame)]
+
+
+def _uneven(frame: pd.DataFrame) -> list[str]:
+    """A warning where not every method was given every prompt and seed."""
+    runs = frame.drop_duplicates("run")
+    given = {frozenset(zip(x["prompt"], x["seed"], strict=True)) for _, x in runs.groupby("label")}
+    return ["Not every method was given the same prompts and seeds."] if len(given) > 1 else []
 
 
 def _starts(frame: pd.DataFrame) -> list[str]:

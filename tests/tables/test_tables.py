@@ -203,6 +203,15 @@ def test_success_has_a_wilson_interval_over_prompts(fakes):
     assert [x / 100 for x in found.interval] == pytest.approx(stats.wilson(2, 8))
 
 
+def test_methods_with_different_prompts_are_told(fakes):
+    for prompt, method in (("a cat", "sds"), ("a dog", "sds"), ("a cat", "esd")):
+        fakes.add(prompt, method, scores={"fid": 1.0})
+    warning = "Not every method was given the same prompts and seeds."
+    assert warning in made(fakes, "1").footnotes
+    fakes.add("a dog", "esd", reason="empty")
+    assert warning not in made(fakes, "1").footnotes
+
+
 def test_where_a_run_starts_from_is_a_footnote(fakes):
     from dataclasses import replace
 
