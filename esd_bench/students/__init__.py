@@ -53,9 +53,9 @@ class Noised:
         """The student's own text: view-independent."""
         return self.texts[:, 0]
 
-    def only(self, rows: Sequence[int]) -> "Noised":
-        """The same step for some of the rows."""
-        return replace(self, mixes=self.mixes[:, :, list(rows)])
+    def only(self, first: int, last: int) -> "Noised":
+        """The same step for the rows from ``first`` up to, not including, ``last``."""
+        return replace(self, mixes=self.mixes[:, :, first:last])
 
     @property
     def rows(self) -> Float[Tensor, "p v k c h w"]:

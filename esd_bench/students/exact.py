@@ -94,7 +94,7 @@ class Exact:
         """The eps of every row; student rows last."""
         first = sum(row.state == "base" for row in rows)
         states = {row.state for row in rows[first:]}
-        base = noised.only(range(first))
+        base = noised.only(0, first)
         answers = [self.prior.eps(base.rows, base.t, base.text, ["base"] * first)] if first else []
         answer = {"camera": noised.noise}
         if "anywhere" in states:

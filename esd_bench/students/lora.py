@@ -45,7 +45,7 @@ def lora(
         seeds: one per member.
         rank: of every update.
         targets: ``attention`` (to_q, to_k, to_v, to_out.0) or ``all`` (every Linear and Conv2d).
-        learning_rate: of AdamW, betas (0.9, 0.99).
+        learning_rate: of AdamW, betas (0.9, 0.99), eps 1e-15.
         weight_decay: of AdamW.
         warmup: fits over which the learning rate rises linearly.
         fit: ``fresh`` draws a new t in [0, T) and new noise (the authors' code); ``same`` trains the prediction's own
@@ -62,7 +62,6 @@ def lora(
     adapter = source.adapter(seeds, rank=rank, targets=targets, camera_width=camera_width)
     optimiser = PackAdam(
         [(list(adapter.parameters()), learning_rate)],
-        eps=1e-8,
         weight_decay=weight_decay,
         warmup=warmup,
     )
@@ -120,8 +119,8 @@ class Lora:
         first = states.count("base")
         if self.source is self.prior or first == len(states):
             return self._answers(self.prior, noised, states, camera)
-        base = self._answers(self.prior, noised.only(range(first)), states[:first], camera)
-        rest = noised.only(range(first, len(states)))
+        base = self._answers(self.prior, noised.only(0, first), states[:first], camera)
+        rest = noised.only(first, len(states))
         return torch.cat([base, self._answers(self.source, rest, states[first:], camera)], 2)
 
     def _answers(self, prior: Prior, noised: Noised, states: list[State], camera: Tensor) -> Tensor:
@@ -141,10 +140,10 @@ class Lora:
         self._trial = _Trial(eps, dropout)
         own = eps.detach()
         if not both:
-            base = self._predict(noised.only(range(first)), states[:first], noised.camera)
+            base = self._predict(noised.only(0, first), states[:first], noised.camera)
             return torch.cat([base, own[:, :, None]], 2)
         rest = self._predict(
-            noised.only(range(first + 1)), [*states[:first], "camera"], noised.camera * ~told
+            noised.only(0, first + 1), [*states[:first], "camera"], noised.camera * ~told
         )
         base, other, told = rest[:, :, :first], rest[:, :, first], told[..., None, None]
         answer = {
