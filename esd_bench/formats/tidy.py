@@ -1,4 +1,7 @@
-"""CSV: tidy, one line a cell, twelve significant digits, so that pandas reads back exactly what was written."""
+"""CSV: tidy, one line a cell, every digit, so that pandas reads back exactly what was written.
+
+pandas 3.1 does so by default; 2.2 needs ``read_csv(..., float_precision="round_trip")``, or the last bit may differ.
+"""
 
 import math
 import re
@@ -24,10 +27,10 @@ def _entry(cell: Cell, column: Column) -> dict[str, object]:
     return {
         "column": column.name,
         "score": column.score or None,
-        "value": _twelve(None if missing(cell) else cell.value),
-        "sd": _twelve(cell.spread),
-        "low": _twelve(low),
-        "high": _twelve(high),
+        "value": _number(None if missing(cell) else cell.value),
+        "sd": _number(cell.spread),
+        "low": _number(low),
+        "high": _number(high),
         "n": cell.n,
         "unit": column.unit or None,
         "better": column.better,
@@ -36,9 +39,8 @@ def _entry(cell: Cell, column: Column) -> dict[str, object]:
     }
 
 
-def _twelve(value: float | None) -> float:
-    # More digits than pandas' fast parser restores exactly would make a round trip differ in the last bit.
-    return math.nan if value is None else float(f"{value:.12g}")
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def to_csv(*bodies: Body) -> str:
