@@ -123,8 +123,8 @@ def march(field: Field, rays: Rays, count: int) -> Float[Tensor, "c p r"]:
 def running_sum(x: Float[Tensor, "p r s"]) -> Float[Tensor, "p r s"]:
     """Cumulative sum along the last, short axis as a product with a triangle of ones.
 
-    On a GPU ``cumsum`` of short rows and its backward pass took a quarter of a voxel scene's step; this takes a
-    hundredth. Batched by member, so that a member's bits do not depend on its slot.
+    On a GPU ``cumsum`` of short rows and its backward pass took a quarter of a voxel scene's step (18 of 70 ms for 96
+    scenes of 4 views); on a CPU the two are alike. Batched by member, so that a member's bits do not depend on its slot.
     """
     ones = torch.ones(x.shape[-1], x.shape[-1], dtype=x.dtype, device=x.device)
     return torch.bmm(x, ones.triu().expand(len(x), -1, -1))

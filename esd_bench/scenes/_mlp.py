@@ -39,8 +39,8 @@ class PackMLP(nn.Module):
 class _Linear(torch.autograd.Function):
     """A batched product whose weights' gradient is made member by member.
 
-    That gradient sums over a million samples into a small matrix; a GPU splits such a sum for one product, but not for
-    a batch of them.
+    That gradient sums over a million samples into a small matrix: one product at a time leaves the library free to
+    split the sum over the whole GPU.
     """
 
     @staticmethod
