@@ -12,7 +12,7 @@ _EMBEDDED = ("embedded", "embedded-biased")
 _VARIANTS = ("fp16", "non_ema", "ema_only", "pruned")
 
 
-def locate(folder: str, revision: str | None = None) -> dict[str, Path]:
+def locate(folder: str, revision: str = "") -> dict[str, Path]:
     """The folder of each part: of shipped weights by name, of a local folder, or of a hub id, which is downloaded.
 
     Raises:
@@ -40,7 +40,7 @@ def _shipped(name: str) -> dict[str, Path]:
         raise ValueError(f"cannot load the prior {name!r}: {error}") from None
 
 
-def _download(folder: str, revision: str | None) -> Path:
+def _download(folder: str, revision: str) -> Path:
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", folder):
         raise ValueError(f"no folder {folder!r}; shipped weights are: {', '.join(_EMBEDDED)}")
     from huggingface_hub import snapshot_download
@@ -49,7 +49,7 @@ def _download(folder: str, revision: str | None) -> Path:
     unwanted = [f"*.{variant}.*" for variant in _VARIANTS]
     try:
         found = snapshot_download(
-            folder, revision=revision, allow_patterns=wanted, ignore_patterns=unwanted
+            folder, revision=revision or None, allow_patterns=wanted, ignore_patterns=unwanted
         )
     except Exception as error:
         why = str(error).strip().split("\n")[0]

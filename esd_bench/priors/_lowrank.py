@@ -123,16 +123,17 @@ class _Pass:
     camera: Float[Tensor, "p v s e"]
 
     def student(self, x: Tensor) -> Tensor:
-        """The student rows of a batch, as a view (p, v, s, ...)."""
-        return x.unflatten(0, self.blocks)[:, :, self.base :]
+        """The student rows of a batch, (p v s, ...)."""
+        if self.base == 0:
+            return x
+        return x.unflatten(0, self.blocks)[:, :, self.base :].flatten(0, 2)
 
     def add(self, out: Tensor, delta: Tensor) -> Tensor:
         """The batch with ``delta`` on its student rows; in place where there are base rows to keep."""
-        rows = self.student(out)
-        delta = delta.reshape(rows.shape).to(out.dtype)
         if self.base == 0:
-            return out + delta.flatten(0, 2)
-        rows += delta
+            return out + delta.reshape(out.shape).to(out.dtype)
+        rows = out.unflatten(0, self.blocks)[:, :, self.base :]
+        rows += delta.reshape(rows.shape).to(out.dtype)
         return out
 
 
@@ -167,16 +168,20 @@ class Injector:
         if now is None or key not in now.adapter.down:
             return None
         x = now.student(args[0])
-        # Views broadcast: (p, v, rows, in) @ (p, 1, in, r), so no activation is copied to leave out base rows.
-        down = now.adapter.down[key][:, None].to(x.dtype)
-        up = now.adapter.up[key][:, None].to(x.dtype)
+        down, up = (part[key].to(x.dtype) for part in (now.adapter.down, now.adapter.up))
         if isinstance(layer, nn.Linear):
-            return now.add(out, x.flatten(2, -2) @ down @ up)
-        pixels = _under_centre(x, layer, out.shape[-2:]).flatten(-2)
-        return now.add(out, up[:, :, None].mT @ (down[:, :, None].mT @ pixels))
+            return now.add(out, x.reshape(len(down), -1, x.shape[-1]) @ down @ up)
+        pixels = _under_centre(x, layer, out.shape[-2:]).flatten(2)
+        down, up = (_each(matrix.mT, len(pixels) // len(down)) for matrix in (down, up))
+        return now.add(out, up @ (down @ pixels))
 
     def _camera(self, layer: nn.Module, args: Any, out: Tensor) -> Tensor | None:
         return None if self._pass is None else self._pass.add(out, self._pass.camera)
+
+
+def _each(matrices: Float[Tensor, "p a b"], times: int) -> Float[Tensor, "n a b"]:
+    """Every member's matrix ``times`` times in a row; no copy if once."""
+    return matrices[:, None].expand(-1, times, -1, -1).flatten(0, 1)
 
 
 def _under_centre(x: Tensor, layer: Any, size: torch.Size) -> Tensor:

@@ -27,7 +27,7 @@ def stable_diffusion(
     folder: str = "embedded",
     dtype: Literal["float32", "float16", "bfloat16", "auto"] = "float32",
     posterior: Literal["mean", "sample"] = "mean",
-    revision: str | None = None,
+    revision: str = "",
 ) -> "StableDiffusion":
     """A Stable-Diffusion-family prior (SD 1.x, 2.x, the shipped one) from a diffusers folder or a hub id.
 
@@ -38,7 +38,7 @@ def stable_diffusion(
         folder: ``embedded``, ``embedded-biased``, a local diffusers folder, or a hub id such as ``owner/name``.
         dtype: precision of the networks; ``auto`` is float16 on CUDA and float32 elsewhere.
         posterior: what ``encode`` gives: the mean of the latent's distribution, or a sample (threestudio).
-        revision: branch, tag or commit of a hub id.
+        revision: branch, tag or commit of a hub id; empty is its default branch.
 
     Raises:
         ValueError: one line, for a missing folder or part, or a file that is damaged.
@@ -193,7 +193,7 @@ class StableDiffusion:
             latent = ddim.step(cfg(pos, neg, scale), t, latent).prev_sample
         return self.decode(latent)
 
-    def sibling(self, folder: str, revision: str | None = None) -> "StableDiffusion":
+    def sibling(self, folder: str, revision: str = "") -> "StableDiffusion":
         """The same codec and text encoder round the U-Net and schedule of another folder (a student's own base)."""
         parts = locate(folder, revision)
         unet, abar, prediction = _denoiser_parts(parts, self.denoiser.precision)

@@ -19,7 +19,7 @@ def dreamtime(
     centre: float = 0.5,
     width: float = 0.125,
 ) -> Schedule:
-    """The t' whose S(t') = sum_{t >= t'} W(t) / sum W is nearest to progress: deterministic, never rising, one t for all.
+    """One t for all views, never rising: the t' whose S(t') = sum_{t >= t'} W(t) / sum W is nearest to progress.
 
     w(t) of the method stays as it is. All numbers are shares of T. ``v1`` is the form of the first preprint, which ESD
     cites: W = 1 on the plateau, Gaussian flanks beside it. ``iclr``: W = sqrt((1 - abar) / abar) times a Gaussian.
