@@ -52,7 +52,7 @@ class Cameras:
     @property
     def elevation(self) -> Float[Tensor, " n"]:
         """Radians in [-pi/2, pi/2]; positive looks down on the object."""
-        return torch.atan2(self.position[:, 1], self.position[:, [0, 2]].norm(dim=-1))
+        return torch.atan2(self.position[:, 1], self.position[:, ::2].norm(dim=-1))
 
     @property
     def distance(self) -> Float[Tensor, " n"]:

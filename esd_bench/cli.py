@@ -319,6 +319,49 @@ def score(
     out.print(f"next: esd-bench report {runs} --table 1")
 
 
+@app.command()
+def report(
+    runs: Annotated[
+        Path, typer.Argument(help="The folder of runs, one suite or prompt of it, or a CSV of scores.")
+    ] = Path("runs"),
+    table: Annotated[
+        str | None, typer.Option(help="1, 2, 3, overview, spread, per_prompt, collapse, or a file.")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", help="csv, latex, markdown or html.")] = "markdown",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Rows to keep: method=esd, prior=embedded, seed=0; repeat.")
+    ] = None,
+    show_prompts: Annotated[bool, typer.Option("--show-prompts", help="Texts instead of ids.")] = False,
+    published: Annotated[bool, typer.Option("--published", help="The paper's own tables, flagged.")] = False,
+    output: Annotated[Path | None, typer.Option("--out", "-o", help="A file instead of the screen.")] = None,
+) -> None:
+    """Regenerate the paper's tables from stored scores.
+
+    Examples:
+
+        esd-bench report runs/ --table 1 --format latex
+
+        esd-bench report runs/ --table collapse
+
+        esd-bench report --published --table 3
+    """
+    from esd_bench.report import report as run, report_published
+
+    if published:
+        if table not in (None, "1", "2", "3"):
+            raise ValueError(f"the paper has tables 1, 2 and 3, not {table!r}")
+        text = report_published(int(table) if table else None, format_)
+    else:
+        options = {"texts": True} if show_prompts else None
+        text = run(runs, table or "overview", format_, _pairs(only) or None, options)
+    if output is None:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text)
+    err.print(f"written: {output}", highlight=False, markup=False, soft_wrap=True)
+
+
 @contextmanager
 def _bar(title: str) -> Iterator[Any]:
     """One progress bar, for calls of (done, total, what)."""
@@ -398,6 +441,104 @@ def reference_verify(
     out.print(f"{len(sets(root))} sets, {len(faults)} faults")
     if faults:
         raise typer.Exit(2)
+
+
+prompts_app = typer.Typer(help="Prompt suites.", no_args_is_help=True)
+app.add_typer(prompts_app, name="prompts")
+
+
+@prompts_app.command("list")
+def prompts_list(
+    suite: Annotated[str | None, typer.Argument(help="A suite or a file, to see its prompts.")] = None,
+) -> None:
+    """List the shipped suites, or the prompts of one."""
+    from esd_bench.prompts import load_suite, suite_names
+
+    for name in [suite] if suite else suite_names():
+        found = load_suite(name)
+        line = f"{found.name}: {len(found.prompts)} prompts, {found.licence or 'no licence stated'}"
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+        for prompt in found.prompts if suite else ():
+            out.print(f"  {prompt.id}  {prompt.text}", highlight=False, markup=False, soft_wrap=True)
+
+
+@prompts_app.command("import")
+def prompts_import(
+    path: Annotated[Path, typer.Argument(help="Your own copy of the list.")],
+    output: Annotated[Path, typer.Option("--out", "-o", help="The .toml to write.")],
+    format_: Annotated[str, typer.Option("--format", help="gpteval3d, t3bench, txt, csv or jsonl.")] = "txt",
+    expected: Annotated[int | None, typer.Option(help="How many prompts there should be.")] = None,
+    extra: Annotated[Path | None, typer.Option(help="A text file of more prompts.")] = None,
+    licence: Annotated[str, typer.Option(help="What you know of its licence.")] = "",
+) -> None:
+    """Turn somebody's list of prompts into a suite.
+
+    Example: esd-bench prompts import prompts.json --format gpteval3d -o gpteval3d.toml
+    """
+    import warnings
+
+    from esd_bench.prompt_import import import_suite, write_suite
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        suite = import_suite(path, format_, expected, extra, licence)
+    for warning in caught:
+        err.print(f"warning: {warning.message}", highlight=False, markup=False, soft_wrap=True)
+    write_suite(suite, output)
+    out.print(f"{len(suite.prompts)} prompts in {output}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def demo(
+    output: Out = Path("demo"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes side by side.")] = None,
+    steps: Annotated[str | None, typer.Option(help="Of the SDS stage and of the one after it.")] = None,
+) -> None:
+    """Generate, score and report on the embedded prior: some minutes on two cores, with pictures."""
+    from esd_bench.demo import demo as run
+
+    def say(line: str) -> None:
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    done = run(output, say, workers, _whole(steps))
+    passed = {f"{r.record.label} ({r.spec.prompt.text})" for r in done.successes}
+    say(f"right by the oracle's rule: {', '.join(sorted(passed)) or 'none'}")
+    missed = [r for r in done.runs if r not in done.successes]
+    for r in missed:
+        say(f"not right by it: {r.record.label} ({r.spec.prompt.text}) {r.record.reason}")
+    if any(r.spec.method.title != "sds" for r in missed):
+        say("VSD and ESD need a GPU's step counts; reports/embedded/ holds the stored benchmark.")
+    say(f"all assets side by side: {done.picture}")
+
+
+@app.command()
+def illustrate(
+    what: Annotated[str, typer.Argument(help="gaussian")] = "gaussian",
+    output: Annotated[Path, typer.Option("--out", "-o", help="A folder.")] = Path("figures"),
+    steps: Annotated[int, typer.Option(min=1, help="Optimisation steps; the paper's are 2000.")] = 3000,
+) -> None:
+    """Draw the paper's Figure 3: a Gaussian distilled by SDS, VSD and ESD, beside theory."""
+    from esd_bench.illustrate import gaussian, table
+
+    if what != "gaussian":
+        raise ValueError(f"nothing called {what!r} to illustrate; there is: gaussian")
+    out.print(table(gaussian(output, steps=steps)), highlight=False, markup=False)
+    out.print(f"written: {output / 'gaussian.png'} and .pdf", highlight=False, soft_wrap=True)
+
+
+embedded_app = typer.Typer(help="The small models that ship with the package.", no_args_is_help=True)
+app.add_typer(embedded_app, name="embedded")
+
+
+@embedded_app.command("export")
+def embedded_export(
+    name: Annotated[str, typer.Argument(help="embedded or embedded-biased")],
+    output: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+) -> None:
+    """Write a prior as a complete folder that diffusers' StableDiffusionPipeline loads."""
+    from esd_bench.embedded.weights import export
+
+    out.print(f"written: {export(name, output)}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command("list")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,24 +10,35 @@ from esd_bench.generate import generate
 from esd_bench.pictures import sheet
 from esd_bench.presets import Settings, preset
 from esd_bench.prompts import load_suite
-from esd_bench.spec import expand
+from esd_bench.report import report
+from esd_bench.score import Settings as Scoring
+from esd_bench.score import score
+from esd_bench.spec import RunSpec, expand
 from esd_bench.store import Run, RunStore
 from esd_bench.views import ViewSet
 
 METHODS = ("sds", "vsd", "esd")
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo left behind: its runs and the picture that shows them side by side."""
+    """What the demo left behind.
+
+    Attributes:
+        runs: finished and failed, prompt by prompt.
+        picture: all of them side by side.
+        tables: the files of Table 1 and of the table of collapse.
+        successes: runs that pass the oracle's success rule.
+    """
 
     runs: list[Run]
     picture: Path
+    tables: list[Path]
+    successes: list[Run]
 
 
-def demo(
-    root: Path, say: Callable[[str], None], workers: int | None = None, steps: tuple[int, ...] = ()
-) -> Demo:
+def demo(root: Path, say: Say, workers: int | None = None, steps: tuple[int, ...] = ()) -> Demo:
     """SDS from noise, then VSD and ESD from the SDS scene, for the prompts of the ``demo`` suite.
 
     Args:
@@ -37,25 +48,54 @@ def demo(
         steps: of the SDS stage and of the stage after it, for tests.
     """
     suite = load_suite("demo")
-    variants = [replace(preset("embedded", Settings(m, {}, steps=steps)), suite=suite.name) for m in METHODS]
-    specs = expand(variants, suite.prompts, [0])
-    store, started = RunStore(root), time.perf_counter()
-    count = workers or min(2, os.cpu_count() or 1)
+    variants = [preset("embedded", Settings(name, {}, steps=steps)) for name in METHODS]
+    specs = expand([replace(v, suite=suite.name) for v in variants], suite.prompts, [0])
     say(f"{len(specs)} assets: {', '.join(p.text for p in suite.prompts)} by {', '.join(METHODS)}")
-    for run in generate(specs, store, workers=count):
-        minutes = (time.perf_counter() - started) / 60
-        say(f"{minutes:4.1f} min  {run.record.label}: {run.spec.prompt.text}  ->  {run.folder / 'sheet.png'}")
+    store = RunStore(root)
+    _generate(specs, store, say, workers or min(2, os.cpu_count() or 1))
     runs = [run for run in store.find(suite=suite.name) if run.spec in specs]
-    runs.sort(key=lambda run: specs.index(run.spec))
-    return Demo(runs, side_by_side(runs, root / "demo.png"))
+    runs.sort(key=lambda run: (run.spec.prompt.id, METHODS.index(run.spec.method.title)))
+    say("scoring against 48 pictures of each prompt, sampled from the prior itself")
+    summary = score(root, settings=Scoring(reference_root=root / "references"))
+    for problem in summary.problems:
+        say(f"not scored: {problem}")
+    picture = side_by_side(runs, root / "demo.png")
+    successes = [run for run in runs if _succeeds(store, run)]
+    return Demo(runs, picture, _tables(root, say), successes)
 
 
-def side_by_side(runs: list[Run], path: Path) -> Path:
+def _generate(specs: Sequence[RunSpec], store: RunStore, say: Say, workers: int) -> None:
+    started = time.perf_counter()
+    for run in generate(specs, store, workers=workers):
+        minutes = (time.perf_counter() - started) / 60
+        what = f"{run.record.label}, {run.spec.prompt.text}: {run.record.status} {run.record.reason}"
+        say(f"{minutes:4.1f} min  {what.strip()}  {run.folder / 'sheet.png'}")
+
+
+def _succeeds(store: RunStore, run: Run) -> bool:
+    found = store.scores(run).get("janus", {}).get("scores", [])
+    return any(one["name"] == "success" and one["value"] == 1 for one in found)
+
+
+def _tables(root: Path, say: Say) -> list[Path]:
+    """Table 1 and the table of collapse, printed and stored."""
+    paths = []
+    for name in ("overview", "collapse"):
+        text = report(root, name, "markdown")
+        say(f"\n{text}")
+        paths.append(root / f"{name}.md")
+        paths[-1].write_text(text)
+        (root / f"{name}.tex").write_text(report(root, name, "latex"))
+    return paths
+
+
+def side_by_side(runs: Sequence[Run], path: Path) -> Path:
     """Twelve views around each asset, a row each, captioned with what it started from."""
     rows = []
-    for run in sorted(runs, key=lambda run: run.spec.prompt.id):
+    for run in runs:
         views = ViewSet.load(run.views_folder(run.spec.views[-1])).over("white")
-        origin = "\nfrom the SDS scene" if len(run.spec.stages) > 1 else "\nfrom noise"
-        rows.append((f"{run.spec.prompt.text}\n{run.record.label}{origin}", views[:: max(1, len(views) // 12)][:12]))
+        origin = "from the SDS scene" if len(run.spec.stages) > 1 else "from noise"
+        caption = f"{run.spec.prompt.text}\n{run.record.label}\n{origin}"
+        rows.append((caption, views[:: max(1, len(views) // 12)][:12]))
     sheet(rows, path)
     return path
