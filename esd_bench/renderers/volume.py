@@ -35,7 +35,7 @@ def volume(
         evaluation_samples: per ray, without draws.
         radius: of the ball, in world units; at most 1, where fields end.
         chunk: most samples at a time, over the whole pack, when no gradient is wanted: bounds the memory. None is
-            2^18 on a CPU, whose cache should hold them (three times as fast as 2^22), and 2^24 elsewhere.
+            2^18 on a CPU, whose cache should hold them (about twice as fast as 2^22), and 2^24 elsewhere.
         recompute: keep to ``chunk`` with gradients, too, computing each piece again in the backward pass.
 
     Raises:

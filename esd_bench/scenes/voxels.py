@@ -157,7 +157,7 @@ def upsampling(coarse: int, fine: int) -> Float[Tensor, "fine coarse"]:
 def resize(
     grid: Float[Tensor, "p c z y x"], matrix: Float[Tensor, "fine coarse"]
 ) -> Float[Tensor, "p c fine fine fine"]:
-    """Trilinear upsampling as three matrix products: five times as fast as ``interpolate``, and deterministic."""
+    """Trilinear upsampling as three matrix products: several times as fast as ``interpolate``, and deterministic."""
     grid = matrix @ (grid @ matrix.T)
     flat = matrix @ grid.flatten(-2)
     return flat.unflatten(-1, grid.shape[-2:])
