@@ -160,7 +160,8 @@ def generate(
     """
     from esd_bench.generate import generate as run
     from esd_bench.prompts import ad_hoc, load_suite
-    from esd_bench.spec import expand, shard as part
+    from esd_bench.spec import expand
+    from esd_bench.spec import shard as part
     from esd_bench.store import RunStore, read_json
 
     suite = ad_hoc(prompt) if prompt and not prompts else load_suite(prompts or "demo")
@@ -206,7 +207,8 @@ def _variants(
 ) -> list[Any]:
     """A run template per method; a method option goes to the methods that have it."""
     from esd_bench import plugins
-    from esd_bench.presets import Settings, preset as make
+    from esd_bench.presets import Settings
+    from esd_bench.presets import preset as make
 
     groups = _grouped(_pairs(given))
     options = groups.get("method", {})
@@ -244,7 +246,13 @@ def _variants(
 @contextmanager
 def _bars(missing: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     """Progress bars of the whole grid and of the present pack; quiet lines where nobody looks."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),
@@ -297,7 +305,8 @@ def score(
         esd-bench score runs/ --metric fid --metric inception --references 96
     """
     from esd_bench.features import override
-    from esd_bench.score import Settings, score as run
+    from esd_bench.score import Settings
+    from esd_bench.score import score as run
 
     settings = Settings(
         background=background,
@@ -333,6 +342,9 @@ def report(
     ] = None,
     show_prompts: Annotated[bool, typer.Option("--show-prompts", help="Texts instead of ids.")] = False,
     published: Annotated[bool, typer.Option("--published", help="The paper's own tables, flagged.")] = False,
+    scores: Annotated[
+        Path | None, typer.Option(help="Also store the scores as CSV, which stands for the runs later.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--out", "-o", help="A file instead of the screen.")] = None,
 ) -> None:
     """Regenerate the paper's tables from stored scores.
@@ -345,13 +357,17 @@ def report(
 
         esd-bench report --published --table 3
     """
-    from esd_bench.report import report as run, report_published
+    from esd_bench.gather import gather, write_scores
+    from esd_bench.report import report as run
+    from esd_bench.report import report_published
 
     if published:
         if table not in (None, "1", "2", "3"):
             raise ValueError(f"the paper has tables 1, 2 and 3, not {table!r}")
         text = report_published(int(table) if table else None, format_)
     else:
+        if scores:
+            write_scores(gather(runs, _pairs(only) or None), scores)
         options = {"texts": True} if show_prompts else None
         text = run(runs, table or "overview", format_, _pairs(only) or None, options)
     if output is None:

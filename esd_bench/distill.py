@@ -37,6 +37,7 @@ class Plan:
         steps: how many; ``before`` of them were done in earlier stages, so that no random number comes twice.
         views: per step and member.
         size: side of the training pictures in pixels.
+        later: (step, side) pairs: from that step on, that side.
         cameras: the distribution of training views.
         wording: how the teacher's text depends on the view.
         regularisers: penalty name -> weight.
@@ -51,6 +52,7 @@ class Plan:
     before: int = 0
     views: int = 1
     size: int = 64
+    later: tuple[tuple[int, int], ...] = ()
     cameras: TrainingCameras = TrainingCameras()
     wording: Wording = Wording()
     regularisers: Mapping[str, float] | None = None
@@ -59,6 +61,10 @@ class Plan:
     warmup: int = 50
     decay: float = 0.1
     floor: float = 0.03
+
+    def side(self, index: int) -> int:
+        """Side of the training pictures at a step."""
+        return next((side for step, side in reversed(self.later) if index >= step), self.size)
 
 
 @dataclass(frozen=True)
@@ -123,10 +129,12 @@ def distill(
     loop = _Loop(parts, plan, fault)
     if state is not None:
         loop.restore(state)
-    every = parts.student.every
-    advance = _captured(loop, every > 1) if graph else loop.advance
+    every, advance = parts.student.every, None
     for index in range(start, plan.steps):
         loop.count.fill_(index)
+        if advance is None or loop.size != plan.side(index):
+            loop.size = plan.side(index)
+            advance = _captured(loop, every > 1) if graph else loop.advance
         advance(index % every == 0)
         yield replace(loop.latest, index=index + 1)
 
@@ -137,7 +145,7 @@ class _Loop:
     def __init__(self, parts: Parts, plan: Plan, fault: Int[Tensor, " p"] | None) -> None:
         device = parts.texts.device
         self.parts, self.plan = parts, plan
-        self.members = len(parts.seeds)
+        self.members, self.size = len(parts.seeds), plan.size
         self.count = torch.zeros((), dtype=torch.long, device=device)
         self.fault = torch.zeros(self.members, dtype=torch.long, device=device)
         if fault is not None:
@@ -172,7 +180,7 @@ class _Loop:
         parts, plan = self.parts, self.plan
         progress = self.count.float() / plan.steps
         draws = Draws(parts.seeds, self.count + plan.before)
-        cameras = plan.cameras.place(draws.uniform("cameras", plan.views, 5), plan.size)
+        cameras = plan.cameras.place(draws.uniform("cameras", plan.views, 5), self.size)
         render = parts.scene.render(cameras, progress, draws)
         latent = self._encode(render, draws, "training")
         view = View(*self._angles(cameras), progress, plan.wording)
@@ -234,7 +242,7 @@ class _Loop:
         self, count: int, draws: Draws, progress: Float[Tensor, ""]
     ) -> Float[Tensor, "p n c h w"]:
         """Latents of other views from the training distribution, rendered anew."""
-        places = self.plan.cameras.place(draws.uniform("other cameras", count, 5), self.plan.size)
+        places = self.plan.cameras.place(draws.uniform("other cameras", count, 5), self.size)
         return self._encode(self.parts.scene.render(places, progress, None), draws, "others")
 
     def _gradient(self, noised: Noised, view: View) -> Float[Tensor, "p v c h w"]:

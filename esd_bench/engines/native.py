@@ -132,6 +132,7 @@ class _Pack:
             before=before,
             views=stage.views,
             size=stage.size,
+            later=stage.later,
             cameras=spec.cameras,
             wording=spec.wording,
             regularisers=dict(stage.regularisers),
