@@ -15,7 +15,9 @@ def uniform(low: float = 0.02, high: float = 0.98) -> Schedule:
         high: greatest share of T.
     """
 
-    def timesteps(numbers: PerView, progress: Float[Tensor, ""], abar: Float[Tensor, " t"]) -> Timesteps:
+    def timesteps(
+        numbers: PerView, progress: Float[Tensor, ""], abar: Float[Tensor, " t"]
+    ) -> Timesteps:
         first, last = round(low * len(abar)), min(round(high * len(abar)), len(abar) - 1)
         return first + (numbers * (last - first + 1)).long()
 
