@@ -35,14 +35,12 @@ OPTIONAL = {
     "yaml",
 }
 
-EDGE = {
-    "embedded/captions.py",
-    "embedded/card.py",
-    "embedded/networks.py",
-    "embedded/train.py",
-    "scenes/_hash_triton.py",
-}
-"""Imported only inside functions themselves: training of the embedded models, and a kernel."""
+
+def edge(path: Path) -> bool:
+    """Files that are imported only inside functions: training of the embedded models, and a kernel."""
+    light = {"__init__.py", "objects.py", "weights.py"}
+    training = path.parent.name == "embedded" and path.name not in light
+    return training or path.name == "_hash_triton.py"
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -98,7 +96,7 @@ def test_optional_packages_are_imported_where_they_are_used(path):
     """At the top of a file only what every part of the suite has."""
     tree = ast.parse(path.read_text())
     top = {name for node in tree.body for name in _imported(node)}
-    assert path.relative_to(PACKAGE).as_posix() in EDGE or not top & OPTIONAL
+    assert edge(path) or not top & OPTIONAL
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda x: str(x.relative_to(PACKAGE)))
