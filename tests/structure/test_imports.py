@@ -39,7 +39,7 @@ OPTIONAL = {
 def edge(path: Path) -> bool:
     """Files that are imported only inside functions: training of the embedded models, and a kernel."""
     light = {"__init__.py", "objects.py", "weights.py"}
-    training = path.parent.name == "embedded" and path.name not in light
+    training = path.relative_to(PACKAGE).parts[0] == "embedded" and path.name not in light
     return training or path.name == "_hash_triton.py"
 
 
