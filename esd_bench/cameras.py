@@ -197,7 +197,11 @@ def protocol(text: str, size: int = 64) -> Cameras:
 
 
 def compass(
-    azimuth: Tensor, elevation: Tensor, front: float = 45.0, back: float = 45.0, overhead: float = 60.0
+    azimuth: Tensor,
+    elevation: Tensor,
+    front: float = 45.0,
+    back: float = 45.0,
+    overhead: float = 60.0,
 ) -> Tensor:
     """Index into :data:`COMPASS` of each view, as threestudio chooses the view word (thresholds in degrees).
 
@@ -239,5 +243,5 @@ class TrainingCameras:
         elevation = torch.where(uniform[..., 2] < self.area, by_area, by_degree)
         distance = self.distance[0] + uniform[..., 3] * (self.distance[1] - self.distance[0])
         fov = torch.deg2rad(self.fov[0] + uniform[..., 4] * (self.fov[1] - self.fov[0]))
-        flat = (x.expand(p, v).reshape(-1) for x in (azimuth, elevation, distance, fov))
-        return orbit(*flat, size=size)
+        flat = [x.expand(p, v).reshape(-1) for x in (azimuth, elevation, distance, fov)]
+        return orbit(flat[0], flat[1], flat[2], flat[3], size)

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,14 +71,16 @@ def _grouped(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
         groups.setdefault(kind or "method", {})[option] = value
     unknown = set(groups) - {"method", "student", "scene", "prior", "schedule"}
     if unknown:
-        raise ValueError(f"--set {sorted(unknown)[0]}.…: use method, student, scene, prior or schedule")
+        raise ValueError(
+            f"--set {sorted(unknown)[0]}.…: use method, student, scene, prior or schedule"
+        )
     return groups
 
 
 def _seeds(text: str) -> list[int]:
     """``0``, ``0-2`` or ``0,3,5``."""
     try:
-        seeds = []
+        seeds: list[int] = []
         for part in text.split(","):
             first, _, last = part.partition("-")
             seeds += range(int(first), int(last or first) + 1)
@@ -118,13 +121,18 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: the GPU if there 
 @app.command()
 def generate(
     method: Annotated[
-        list[str], typer.Option("--method", "-m", help="A method, or a file of your own (./mine.py); repeat.")
+        list[str],
+        typer.Option("--method", "-m", help="A method, or a file of your own (./mine.py); repeat."),
     ] = ["esd"],  # noqa: B006
-    prompts: Annotated[str | None, typer.Option(help="A suite by name, or a .toml or .txt file.")] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="A suite by name, or a .toml or .txt file.")
+    ] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A text of your own; repeat.")] = None,
     seeds: Annotated[str, typer.Option(help="0, 0-2 or 0,3,5.")] = "0",
     preset: Annotated[str, typer.Option(help="embedded, embedded-gpu or paper.")] = "embedded",
-    prior: Annotated[str | None, typer.Option(help="embedded, embedded-biased, a hub id or a folder.")] = None,
+    prior: Annotated[
+        str | None, typer.Option(help="embedded, embedded-biased, a hub id or a folder.")
+    ] = None,
     scene: Annotated[str | None, typer.Option(help="voxels or hashgrid.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Timestep schedule.")] = None,
     student: Annotated[str | None, typer.Option(help="lora or exact.")] = None,
@@ -133,16 +141,20 @@ def generate(
     ] = None,
     views: Annotated[int | None, typer.Option(min=1, help="Training views per step.")] = None,
     view_words: Annotated[
-        bool | None, typer.Option("--view-words/--no-view-words", help='Add ", back view" and so on.')
+        bool | None,
+        typer.Option("--view-words/--no-view-words", help='Add ", back view" and so on.'),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="entropy=0.5, student.rank=8, scene.… ; repeat.")
+        list[str] | None,
+        typer.Option("--set", help="entropy=0.5, student.rank=8, scene.… ; repeat."),
     ] = None,
     pack: Annotated[int, typer.Option(min=1, help="Scenes side by side (GPU).")] = 1,
     shard: Annotated[str | None, typer.Option(help="I/N: every N-th run, from the I-th.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side (CPU).")] = 1,
     checkpoint: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
-    pin: Annotated[Path | None, typer.Option(help="JSON of file name to SHA-256; others are refused.")] = None,
+    pin: Annotated[
+        Path | None, typer.Option(help="JSON of file name to SHA-256; others are refused.")
+    ] = None,
     device: Device = "auto",
     output: Out = Path("runs"),
 ) -> None:
@@ -165,7 +177,9 @@ def generate(
     from esd_bench.store import RunStore, read_json
 
     suite = ad_hoc(prompt) if prompt and not prompts else load_suite(prompts or "demo")
-    chosen = _variants(method, preset, prior, scene, schedule, student, steps, views, view_words, settings)
+    chosen = _variants(
+        method, preset, prior, scene, schedule, student, steps, views, view_words, settings
+    )
     from dataclasses import replace
 
     specs = expand([replace(v, suite=suite.name) for v in chosen], suite.prompts, _seeds(seeds))
@@ -270,7 +284,9 @@ def _bars(missing: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
             more = f" and {len(news.specs) - 1} more" if len(news.specs) > 1 else ""
             numbers = "  ".join(f"{k} {v:.3f}" for k, v in news.numbers.items() if v)
             name = f"{news.stage}: {first.prompt.text}{more}"
-            bars.update(present, description=name, completed=news.step, total=news.steps, news=numbers)
+            bars.update(
+                present, description=name, completed=news.step, total=news.steps, news=numbers
+            )
 
         def finished(run: Any) -> None:
             bars.advance(total)
@@ -284,16 +300,24 @@ def _bars(missing: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
 @app.command()
 def score(
     runs: Annotated[Path, typer.Argument(help="The folder of runs.")] = Path("runs"),
-    metric: Annotated[list[str] | None, typer.Option(help="A metric or a file; repeat. Default: all.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A metric or a file; repeat. Default: all.")
+    ] = None,
     views: Annotated[
-        list[str] | None, typer.Option(help="Protocols instead of the run's own: sphere:120, ring:15:36.")
+        list[str] | None,
+        typer.Option(help="Protocols instead of the run's own: sphere:120, ring:15:36."),
     ] = None,
     background: Annotated[str, typer.Option(help="white, grey or black.")] = "white",
-    references: Annotated[int, typer.Option(help="Pictures per reference set; 0 leaves FID and KID out.")] = 48,
+    references: Annotated[
+        int, typer.Option(help="Pictures per reference set; 0 leaves FID and KID out.")
+    ] = 48,
     embedder: Annotated[
-        list[str] | None, typer.Option(help="role=network,option=value: clip=clip,model=ViT-B-32; repeat.")
+        list[str] | None,
+        typer.Option(help="role=network,option=value: clip=clip,model=ViT-B-32; repeat."),
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Score also what is scored already.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Score also what is scored already.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
     """Score finished runs; what is scored already is skipped.
@@ -318,7 +342,9 @@ def score(
     )
     with _bar("scoring") as progress:
         summary = run(runs, metric, settings, progress)
-    out.print(f"{summary.scored} scored, {summary.kept} kept, {summary.failed} failed runs without scores")
+    out.print(
+        f"{summary.scored} scored, {summary.kept} kept, {summary.failed} failed runs without scores"
+    )
     for reason, count in summary.skipped.items():
         err.print(f"skipped ({count}): {reason}", highlight=False, markup=False, soft_wrap=True)
     for problem, count in summary.problems.items():
@@ -331,21 +357,32 @@ def score(
 @app.command()
 def report(
     runs: Annotated[
-        Path, typer.Argument(help="The folder of runs, one suite or prompt of it, or a CSV of scores.")
+        Path,
+        typer.Argument(help="The folder of runs, one suite or prompt of it, or a CSV of scores."),
     ] = Path("runs"),
     table: Annotated[
         str | None, typer.Option(help="1, 2, 3, overview, spread, per_prompt, collapse, or a file.")
     ] = None,
-    format_: Annotated[str, typer.Option("--format", help="csv, latex, markdown or html.")] = "markdown",
+    format_: Annotated[
+        str, typer.Option("--format", help="csv, latex, markdown or html.")
+    ] = "markdown",
     only: Annotated[
-        list[str] | None, typer.Option(help="Rows to keep: method=esd, prior=embedded, seed=0; repeat.")
+        list[str] | None,
+        typer.Option(help="Rows to keep: method=esd, prior=embedded, seed=0; repeat."),
     ] = None,
-    show_prompts: Annotated[bool, typer.Option("--show-prompts", help="Texts instead of ids.")] = False,
-    published: Annotated[bool, typer.Option("--published", help="The paper's own tables, flagged.")] = False,
+    show_prompts: Annotated[
+        bool, typer.Option("--show-prompts", help="Texts instead of ids.")
+    ] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="The paper's own tables, flagged.")
+    ] = False,
     scores: Annotated[
-        Path | None, typer.Option(help="Also store the scores as CSV, which stands for the runs later.")
+        Path | None,
+        typer.Option(help="Also store the scores as CSV, which stands for the runs later."),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--out", "-o", help="A file instead of the screen.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A file instead of the screen.")
+    ] = None,
 ) -> None:
     """Regenerate the paper's tables from stored scores.
 
@@ -386,13 +423,15 @@ def _bar(title: str) -> Iterator[Any]:
     with Progress(console=err, disable=not err.is_terminal) as bars:
         task = bars.add_task(title, total=None)
 
-        def progress(done: int, total: int, what: str) -> None:
+        def progress(done: int, total: int, what: str = "") -> None:
             bars.update(task, completed=done, total=total, description=f"{title} {what}")
 
         yield progress
 
 
-reference_app = typer.Typer(help="Reference pictures sampled from the prior itself.", no_args_is_help=True)
+reference_app = typer.Typer(
+    help="Reference pictures sampled from the prior itself.", no_args_is_help=True
+)
 app.add_typer(reference_app, name="reference")
 
 
@@ -400,11 +439,16 @@ app.add_typer(reference_app, name="reference")
 def reference_build(
     prompts: Annotated[str | None, typer.Option(help="A suite by name, or a file.")] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A text of your own; repeat.")] = None,
-    prior: Annotated[str, typer.Option(help="embedded, embedded-biased, a hub id or a folder.")] = "embedded",
+    prior: Annotated[
+        str, typer.Option(help="embedded, embedded-biased, a hub id or a folder.")
+    ] = "embedded",
     n: Annotated[int, typer.Option("--n", min=2, help="Pictures per prompt.")] = 48,
     scale: Annotated[float, typer.Option(help="Guidance.")] = 7.5,
     steps: Annotated[int, typer.Option(min=1, help="DDIM steps.")] = 25,
-    root: Annotated[Path | None, typer.Option(help="The cache; default $ESD_BENCH_REFERENCES or ./reference_cache.")] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(help="The cache; default $ESD_BENCH_REFERENCES or ./reference_cache."),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Sample the reference pictures of prompts; interrupted work is taken up again.
@@ -420,16 +464,9 @@ def reference_build(
     suite = ad_hoc(prompt) if prompt and not prompts else load_suite(prompts or "demo")
     made = plugins.load("priors", "stable_diffusion")(torch.device(_device(device)), folder=prior)
     for one in suite.prompts:
-        with _bar(one.text) as progress:
-            found = build(
-                made,
-                one.text,
-                n,
-                scale=scale,
-                steps=steps,
-                root=root,
-                progress=lambda done, total, tell=progress: tell(done, total, ""),
-            )
+        with _bar(one.text) as tell:
+            progress = partial(tell, what="")
+            found = build(made, one.text, n, scale=scale, steps=steps, root=root, progress=progress)
         out.print(f"{one.text}: {found.path}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -465,7 +502,9 @@ app.add_typer(prompts_app, name="prompts")
 
 @prompts_app.command("list")
 def prompts_list(
-    suite: Annotated[str | None, typer.Argument(help="A suite or a file, to see its prompts.")] = None,
+    suite: Annotated[
+        str | None, typer.Argument(help="A suite or a file, to see its prompts.")
+    ] = None,
 ) -> None:
     """List the shipped suites, or the prompts of one."""
     from esd_bench.prompts import load_suite, suite_names
@@ -475,14 +514,18 @@ def prompts_list(
         line = f"{found.name}: {len(found.prompts)} prompts, {found.licence or 'no licence stated'}"
         out.print(line, highlight=False, markup=False, soft_wrap=True)
         for prompt in found.prompts if suite else ():
-            out.print(f"  {prompt.id}  {prompt.text}", highlight=False, markup=False, soft_wrap=True)
+            out.print(
+                f"  {prompt.id}  {prompt.text}", highlight=False, markup=False, soft_wrap=True
+            )
 
 
 @prompts_app.command("import")
 def prompts_import(
     path: Annotated[Path, typer.Argument(help="Your own copy of the list.")],
     output: Annotated[Path, typer.Option("--out", "-o", help="The .toml to write.")],
-    format_: Annotated[str, typer.Option("--format", help="gpteval3d, t3bench, txt, csv or jsonl.")] = "txt",
+    format_: Annotated[
+        str, typer.Option("--format", help="gpteval3d, t3bench, txt, csv or jsonl.")
+    ] = "txt",
     expected: Annotated[int | None, typer.Option(help="How many prompts there should be.")] = None,
     extra: Annotated[Path | None, typer.Option(help="A text file of more prompts.")] = None,
     licence: Annotated[str, typer.Option(help="What you know of its licence.")] = "",
@@ -501,14 +544,18 @@ def prompts_import(
     for warning in caught:
         err.print(f"warning: {warning.message}", highlight=False, markup=False, soft_wrap=True)
     write_suite(suite, output)
-    out.print(f"{len(suite.prompts)} prompts in {output}", highlight=False, markup=False, soft_wrap=True)
+    out.print(
+        f"{len(suite.prompts)} prompts in {output}", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 @app.command()
 def demo(
     output: Out = Path("demo"),
     workers: Annotated[int | None, typer.Option(min=1, help="Processes side by side.")] = None,
-    steps: Annotated[str | None, typer.Option(help="Of the SDS stage and of the one after it.")] = None,
+    steps: Annotated[
+        str | None, typer.Option(help="Of the SDS stage and of the one after it.")
+    ] = None,
 ) -> None:
     """Generate, score and report on the embedded prior: some minutes on two cores, with pictures."""
     from esd_bench.demo import demo as run
@@ -531,7 +578,9 @@ def demo(
 def illustrate(
     what: Annotated[str, typer.Argument(help="gaussian")] = "gaussian",
     output: Annotated[Path, typer.Option("--out", "-o", help="A folder.")] = Path("figures"),
-    steps: Annotated[int, typer.Option(min=1, help="Optimisation steps; the paper's are 2000.")] = 3000,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Optimisation steps; the paper's are 2000.")
+    ] = 3000,
 ) -> None:
     """Draw the paper's Figure 3: a Gaussian distilled by SDS, VSD and ESD, beside theory."""
     from esd_bench.illustrate import gaussian, table
@@ -542,7 +591,9 @@ def illustrate(
     out.print(f"written: {output / 'gaussian.png'} and .pdf", highlight=False, soft_wrap=True)
 
 
-embedded_app = typer.Typer(help="The small models that ship with the package.", no_args_is_help=True)
+embedded_app = typer.Typer(
+    help="The small models that ship with the package.", no_args_is_help=True
+)
 app.add_typer(embedded_app, name="embedded")
 
 
@@ -559,7 +610,9 @@ def embedded_export(
 
 @app.command("list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="methods, schedules, students, priors, scenes, metrics, ...")],
+    kind: Annotated[
+        str, typer.Argument(help="methods, schedules, students, priors, scenes, metrics, ...")
+    ],
 ) -> None:
     """List the plugins of a kind with their options.
 

@@ -68,7 +68,9 @@ def _generate(specs: Sequence[RunSpec], store: RunStore, say: Say, workers: int)
     started = time.perf_counter()
     for run in generate(specs, store, workers=workers):
         minutes = (time.perf_counter() - started) / 60
-        what = f"{run.record.label}, {run.spec.prompt.text}: {run.record.status} {run.record.reason}"
+        what = (
+            f"{run.record.label}, {run.spec.prompt.text}: {run.record.status} {run.record.reason}"
+        )
         say(f"{minutes:4.1f} min  {what.strip()}  {run.folder / 'sheet.png'}")
 
 

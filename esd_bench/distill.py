@@ -25,7 +25,12 @@ from esd_bench.scenes import Render, Scene
 from esd_bench.schedules import Schedule
 from esd_bench.students import Noised, Student
 
-FAULTS = ("", "not finite: a gradient was NaN or infinite", "empty: nothing was left to see", "saturated")
+FAULTS = (
+    "",
+    "not finite: a gradient was NaN or infinite",
+    "empty: nothing was left to see",
+    "saturated",
+)
 """Why a member was frozen, by its fault number."""
 
 
@@ -213,7 +218,9 @@ class _Loop:
         """Latents of rendered views before a background."""
         behind = _background(self.plan.background, draws, purpose, len(render.rgb) // self.members)
         rgb = render.over(behind)
-        noise = draws.normal(f"posterior {purpose}", len(rgb) // self.members, *self.parts.prior.latent)
+        noise = draws.normal(
+            f"posterior {purpose}", len(rgb) // self.members, *self.parts.prior.latent
+        )
         latent = self.parts.prior.encode(rgb, noise.flatten(0, 1))
         return latent.float().unflatten(0, (self.members, -1))
 

@@ -22,7 +22,17 @@ def row(rgb: Images, scale: int = 1) -> Image.Image:
     return strip.resize((strip.width * scale, strip.height * scale), Image.Resampling.NEAREST)
 
 
-def sheet(rows: Sequence[tuple[str, Images]], path: Path, scale: int = 1, margin: int = 150) -> None:
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which has Greek letters and comes with matplotlib on every machine."""
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(path, size)
+
+
+def sheet(
+    rows: Sequence[tuple[str, Images]], path: Path, scale: int = 1, margin: int = 150
+) -> None:
     """Captioned rows of pictures under each other, as a PNG.
 
     Args:
@@ -34,7 +44,7 @@ def sheet(rows: Sequence[tuple[str, Images]], path: Path, scale: int = 1, margin
     strips = [row(rgb, scale) for _, rgb in rows]
     width = margin + max(strip.width for strip in strips)
     page = Image.new("RGB", (width, sum(strip.height for strip in strips)), "white")
-    pen, font, top = ImageDraw.Draw(page), ImageFont.load_default(11), 0
+    pen, font, top = ImageDraw.Draw(page), _font(11), 0
     for (caption, _), strip in zip(rows, strips, strict=True):
         page.paste(strip, (margin, top))
         pen.multiline_text((4, top + 4), caption, fill="black", font=font)
@@ -43,7 +53,9 @@ def sheet(rows: Sequence[tuple[str, Images]], path: Path, scale: int = 1, margin
     page.save(path, optimize=True)
 
 
-def turntable(rgb: Float[Tensor, "n 3 h w"], path: Path, scale: int = 3, seconds: float = 3.0) -> None:
+def turntable(
+    rgb: Float[Tensor, "n 3 h w"], path: Path, scale: int = 3, seconds: float = 3.0
+) -> None:
     """An endless animated WebP of views around the object.
 
     Args:

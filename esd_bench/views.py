@@ -84,7 +84,9 @@ def _read(path: Path, cameras: Cameras) -> UInt8[Tensor, "4 h w"]:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-def quantise(rgb: Float[Tensor, "n 3 h w"], opacity: Float[Tensor, "n 1 h w"]) -> UInt8[Tensor, "n 4 h w"]:
+def quantise(
+    rgb: Float[Tensor, "n 3 h w"], opacity: Float[Tensor, "n 1 h w"]
+) -> UInt8[Tensor, "n 4 h w"]:
     """8-bit straight RGBA of premultiplied colour; rounds half up, fully transparent pixels are white."""
     straight = torch.where(opacity > 1e-4, rgb / opacity.clamp_min(1e-4), torch.ones_like(rgb))
     both = torch.cat([straight, opacity], 1).clamp(0, 1)

@@ -32,9 +32,7 @@ def native(log_every: int = 10) -> Engine:
         log_every: steps between lines of a run's log.
     """
 
-    def make(
-        specs: Sequence[RunSpec], store: RunStore, orders: Orders, watch: Watch
-    ) -> list[Run]:
+    def make(specs: Sequence[RunSpec], store: RunStore, orders: Orders, watch: Watch) -> list[Run]:
         with store.begin(specs):
             work = _Pack.of(specs, store, orders, watch, log_every)
             started = time.perf_counter()
@@ -79,7 +77,17 @@ class _Pack:
         fault = torch.tensor([0] * len(specs) + [-1] * (width - len(specs)), device=orders.device)
         texts = texts.unflatten(0, (width, len(TEXTS)))
         return cls(
-            specs, store, orders, watch, log_every, prior, scene, seeds, texts, fault, [""] * len(specs)
+            specs,
+            store,
+            orders,
+            watch,
+            log_every,
+            prior,
+            scene,
+            seeds,
+            texts,
+            fault,
+            [""] * len(specs),
         )
 
     def distil(self) -> None:
@@ -171,9 +179,7 @@ class _Pack:
             for spec, entry in zip(self.specs, rows, strict=True):
                 self.store.log(spec, entry)
             means = {k: sum(r[k] for r in rows) / len(rows) for k in ("residual", "student")}
-            self.watch(
-                Progress(self.specs, done, self.specs[0].steps, stage.method.title, means)
-            )
+            self.watch(Progress(self.specs, done, self.specs[0].steps, stage.method.title, means))
         if done % self.orders.checkpoint == 0 and done < self.specs[0].steps:
             state = step.state()
             for i, spec in enumerate(self.specs):
@@ -193,7 +199,9 @@ class _Pack:
         """Render the evaluation views of a member, judge it, and complete its folder."""
         spec = self.specs[index]
         folder = self.store.working(spec)
-        scene = spec.scene.make("scenes", self.seeds[index : index + 1].cpu()).to(self.orders.device)
+        scene = spec.scene.make("scenes", self.seeds[index : index + 1].cpu()).to(
+            self.orders.device
+        )
         scene.load_state_dict(self._member(index))
         sets = {name: look(scene, protocol(name, spec.view_size), name) for name in spec.views}
         reason = FAULTS[max(0, int(self.fault[index]))] or _judge(next(iter(sets.values())))

@@ -3,8 +3,7 @@
 from typing import Annotated
 
 from esd_bench.methods import ANYWHERE, CAMERA, NULL, TEXT, Method, Predictions, cfg
-from esd_bench.types import Symbol
-from esd_bench.types import Latent
+from esd_bench.types import Latent, Symbol
 
 
 def esd(
