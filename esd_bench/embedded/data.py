@@ -5,6 +5,7 @@ ordinary photographs. A prior with a front bias of .95 takes that share of its p
 objects from everywhere, for the models that judge. One picture in ten is a normal map, one in four looks through a window.
 """
 
+import logging
 import math
 import os
 import time
@@ -20,8 +21,11 @@ from torch import Tensor
 from esd_bench.cameras import DISTANCE, FOV, Cameras, compass, orbit
 from esd_bench.embedded import raycast
 from esd_bench.embedded.captions import Picture, Subject
-from esd_bench.embedded.objects import COLOURS, EXTRAS, NAMES, assemble, extras
+from esd_bench.embedded.kinds import EXTRAS, NAMES, extras
+from esd_bench.embedded.objects import assemble
+from esd_bench.embedded.parts import COLOURS
 
+log = logging.getLogger(__name__)
 SIZE = 64
 POOLS = {"sphere": 160_000, "around": 80_000, "front": 160_000, "held-out": 8_192}
 """Pictures per pool; ``held-out`` is like ``sphere`` with objects that no training stage sees."""
@@ -137,7 +141,7 @@ def build(
     n = n or POOLS[pool]
     folder.mkdir(parents=True, exist_ok=True)
     done, pixels = folder / f"{pool}.npz", folder / f"{pool}.npy"
-    if done.exists() and len(np.load(done)["kind"]) == n:
+    if done.exists() and length(folder, pool) == n:
         return done
     start, seed = time.time(), SEEDS[pool]
     labels, window = draw(pool, n, seed)
@@ -149,20 +153,21 @@ def build(
     partial = folder / f"{pool}-{os.getpid()}.tmp.npz"
     np.savez(partial, **{name: column.numpy() for name, column in asdict(labels).items()})
     partial.replace(done)
-    print(f"[data] {pool}: {n} pictures, {n / (time.time() - start):.0f} per second", flush=True)
+    rate = n / (time.time() - start)
+    log.info("[data] %s: %d pictures, %.0f per second", pool, n, rate)
     return done
 
 
-def wait(path: Path, seconds: float = 600.0) -> Path:
-    """Returns when ``path`` exists: stages that run side by side meet through files."""
-    deadline = time.time() + seconds
-    while not path.exists():
-        if time.time() > deadline:
-            raise TimeoutError(
-                f"{path} did not appear within {seconds:.0f} s; run the stage that writes it first"
-            )
-        time.sleep(0.2)
-    return path
+def length(folder: Path, pool: str) -> int:
+    """Number of pictures of a stored pool.
+
+    Raises:
+        ValueError: if it is not there.
+    """
+    labels = folder / f"{pool}.npz"
+    if not labels.exists():
+        raise ValueError(f"no pool {pool!r} in {folder}: run the data stage first")
+    return len(np.load(labels)["kind"])
 
 
 @dataclass(frozen=True)
@@ -182,11 +187,16 @@ class Pool:
         return raycast.over(rgba, torch.where(self.labels.normals[index][:, None], 0.0, ground))
 
 
-def load(folder: Path, *pools: str, device: str = "cpu", patience: float = 600.0) -> Pool:
-    """Pools from disk, one after the other, once they are complete."""
+def load(folder: Path, *pools: str, device: str = "cpu") -> Pool:
+    """Pools from disk, one after the other.
+
+    Raises:
+        ValueError: if one is not there.
+    """
     labels, rgba = [], []
     for pool in pools:
-        columns = np.load(wait(folder / f"{pool}.npz", patience))
+        length(folder, pool)
+        columns = np.load(folder / f"{pool}.npz")
         labels.append([torch.from_numpy(columns[f.name]) for f in fields(Labels)])
         rgba.append(torch.from_numpy(np.load(folder / f"{pool}.npy")).to(device))
     joined = Labels(*(torch.cat(column) for column in zip(*labels, strict=True)))

@@ -1,5 +1,6 @@
 """One training loop for every network here: AdamW, cosine to the end of a time budget, EMA, checkpoints, CUDA graphs."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -10,9 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+log = logging.getLogger(__name__)
 
-class CaptureFailed(RuntimeError):
+
+class CaptureError(RuntimeError):
     """A CUDA graph could not be recorded; the process should start again without one."""
+
+
+def hardware(device: str) -> str:
+    """The name of a device for the record."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "CPU"
 
 
 @dataclass(frozen=True)
@@ -54,16 +62,11 @@ class Fit:
         objective: Callable[[], Tensor],
         rate: float,
         budget: Budget,
-    ):
-        self.name, self.model, self.objective, self.budget, self.peak = (
-            name,
-            model,
-            objective,
-            budget,
-            rate,
-        )
+    ) -> None:
+        self.name, self.model, self.objective = name, model, objective
+        self.budget, self.peak = budget, rate
         self.cuda = budget.device.startswith("cuda")
-        self.weights = [p for p in model.parameters() if p.requires_grad]
+        self.weights: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
         # From zero, and divided by 1 - decay^steps at the end: a short run must not keep a share of its first weights.
         self.average = [torch.zeros_like(p) for p in self.weights]
         self.rate = torch.tensor(1e-6, device=budget.device)
@@ -95,7 +98,9 @@ class Fit:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.loss.lerp_(loss.detach().float(), 0.02)
-        torch._foreach_lerp_(self.average, [p.detach() for p in self.weights], 1 - self.budget.decay)
+        torch._foreach_lerp_(
+            self.average, [p.detach() for p in self.weights], 1 - self.budget.decay
+        )
 
     def recorded(self) -> Callable[[], Any]:
         """The step as a CUDA graph, after the warm-up that PyTorch asks for."""
@@ -110,7 +115,7 @@ class Fit:
             with torch.cuda.graph(graph):
                 self.step()
         except RuntimeError as error:
-            raise CaptureFailed(f"{self.name}: {error}") from error
+            raise CaptureError(f"{self.name}: {error}") from error
         return graph.replay
 
     def progress(self) -> float:
@@ -150,10 +155,8 @@ class Fit:
 
     def say(self) -> None:
         """One line of progress."""
-        print(
-            f"[{self.name}] {self.elapsed:6.1f} s  step {self.steps}  loss {self.loss.item():.4f}",
-            flush=True,
-        )
+        loss = self.loss.item()
+        log.info("[%s] %6.1f s  step %d  loss %.4f", self.name, self.elapsed, self.steps, loss)
 
     def save(self) -> None:
         """Writes the checkpoint, whole or not at all."""
@@ -180,4 +183,4 @@ class Fit:
         self.optimiser.param_groups[0]["lr"] = self.rate
         self.steps, self.elapsed = state["progress"]["steps"], state["progress"]["elapsed"]
         self.loss.fill_(state["progress"]["loss"])
-        print(f"[{self.name}] continues at step {self.steps}", flush=True)
+        log.info("[%s] continues at step %d", self.name, self.steps)

@@ -1,11 +1,11 @@
-"""The architectures: Stable-Diffusion-format pieces, an open_clip model, and the classifier with its pose oracle.
+"""The architectures: Stable-Diffusion-format pieces and an open_clip model.
 
-Everything is small enough to ship (about 11 M parameters in all) and wide rather than deep, because on a CPU the number of
+Everything is small enough to ship (about 11 M parameters in all, with :mod:`classifier`) and wide rather than deep, because on a CPU the number of
 modules, not their width, sets the time of a forward.
 """
 
-import math
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
@@ -13,8 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from esd_bench.embedded.captions import CONTEXT
-from esd_bench.embedded.objects import COLOURS, NAMES
+from esd_bench.embedded.tokens import CONTEXT
 
 LATENT, PIXELS = 16, 64
 WORD_WIDTH, WORD_HEADS, WORD_LAYERS = 128, 4, 2
@@ -39,7 +38,6 @@ def standardise(model: AutoencoderKL, mean: Float[Tensor, " c"], std: float) -> 
 
     Stable Diffusion's pipelines apply ``scaling_factor`` but know no shift.
     """
-    assert model.quant_conv is not None and model.post_quant_conv is not None
     after = model.post_quant_conv
     model.quant_conv.bias[: len(mean)] -= mean
     after.bias += after.weight[:, :, 0, 0] @ mean
@@ -73,6 +71,15 @@ def scheduler() -> DDIMScheduler:
         steps_offset=1,
         prediction_type="epsilon",
     )
+
+
+KINDS = {"vae": AutoencoderKL, "unet": UNet2DConditionModel, "text_encoder": CLIPTextModel}
+
+
+def pretrained(part: str, folder: Path, device: str) -> Any:
+    """A finished ``vae``, ``unet`` or ``text_encoder``: float32, frozen, in evaluation mode."""
+    model = KINDS[part].from_pretrained(folder).float().to(device).eval()
+    return model.requires_grad_(False)
 
 
 # ---- text and CLIP -------------------------------------------------------------------------------------------------
@@ -168,74 +175,3 @@ def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
             for name, part in zip(("q_proj", "k_proj", "v_proj"), fused, strict=True):
                 out[f"{new}.self_attn.{name}.{kind}"] = part.contiguous()
     return out
-
-
-# ---- classifier ----------------------------------------------------------------------------------------------------
-
-ASPECTS = ("front", "side", "back", "top", "bottom")
-BINS = 24
-"""Azimuth bins of the oracle; bin ``i`` is centred on ``i * 15`` degrees."""
-
-
-class Judgement(NamedTuple):
-    """What the classifier says of a batch of pictures; logits, not probabilities."""
-
-    label: Float[Tensor, "n kinds*aspects"]
-    azimuth: Float[Tensor, "n bins"]
-    colour: Float[Tensor, "n colours"]
-    features: Float[Tensor, "n d"]
-
-
-class Classifier(nn.Module):
-    """Labels (kind, aspect), azimuth and colour of 64x64 pictures, from one trunk of eight convolutions.
-
-    A label changes with the side one sees, as ImageNet's do; so p(y|x) is informative about views. The features are what
-    the Frechet distance compares.
-    """
-
-    def __init__(self, features: int = 128):
-        super().__init__()
-        plan = [(32, 1), (48, 2), (64, 1), (96, 2), (96, 1), (128, 2), (128, 1), (128, 2)]
-        layers: list[nn.Module] = []
-        channels = 3
-        for width, stride in plan:
-            layers += [
-                nn.Conv2d(channels, width, 3, stride, 1),
-                nn.GroupNorm(width // 8, width),
-                nn.SiLU(),
-            ]
-            channels = width
-        self.trunk = nn.Sequential(*layers, nn.Flatten())
-        self.project = nn.Sequential(nn.Linear(channels * 16, features), nn.SiLU())
-        self.label = nn.Linear(features, len(NAMES) * len(ASPECTS))
-        self.azimuth = nn.Linear(features, BINS)
-        self.colour = nn.Linear(features, len(COLOURS))
-
-    def forward(self, images: Float[Tensor, "n 3 64 64"]) -> Judgement:
-        """Judges RGB in [0, 1]."""
-        x = self.project(self.trunk(images * 2 - 1))
-        return Judgement(self.label(x), self.azimuth(x), self.colour(x), x)
-
-
-def label_names() -> list[str]:
-    """The words of each label, "cat front" first."""
-    return [f"{kind} {aspect}" for kind in NAMES for aspect in ASPECTS]
-
-
-def aspect(azimuth: Tensor, elevation: Tensor) -> Tensor:
-    """Index into :data:`ASPECTS`: the compass words, with the underside apart."""
-    from esd_bench.cameras import compass
-
-    return torch.where(
-        torch.rad2deg(elevation) < -60, ASPECTS.index("bottom"), compass(azimuth, elevation)
-    )
-
-
-def azimuth_bin(azimuth: Tensor) -> Tensor:
-    """The oracle's bin of an azimuth in radians."""
-    return torch.round(azimuth * BINS / (2 * math.pi)).long() % BINS
-
-
-def parameters(model: nn.Module) -> int:
-    """Number of parameters."""
-    return sum(p.numel() for p in model.parameters())

@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from esd_bench.cameras import Cameras
-from esd_bench.embedded.objects import BALL, BOX, NOTHING, ROD, Objects
+from esd_bench.embedded.objects import Objects
+from esd_bench.embedded.parts import BALL, BOX, NOTHING, ROD
 
 Rays = tuple[Float[Tensor, "n 3"], Float[Tensor, "n m 3"]]
 Window = Float[Tensor, "n 3"]
@@ -137,8 +138,12 @@ def cast(
     The light is a hemisphere from above, so that shading says nothing about the azimuth.
 
     Args:
+        objects: what is seen.
+        cameras: one for each object.
         window: zoom and shift of each picture.
         as_normals: for which pictures RGB is ``(world normal + 1) / 2`` instead of colour.
+        supersample: rays per pixel along each side.
+        chunk: pictures at a time; any number gives the same ones.
     """
     fine = cameras.sized(cameras.height * supersample, cameras.width * supersample)
     pictures = []

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from esd_bench.embedded.networks import Classifier
+    from esd_bench.embedded.classifier import Classifier
 
 ROOT = Path(__file__).parent / "weights"
 SUMS = "SHA256SUMS.json"
@@ -20,7 +20,7 @@ SHARED = "embedded"
 PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 
 
-class WeightsError(RuntimeError):
+class WeightsError(ValueError):
     """Shipped weights are missing or are not the bytes that we recorded."""
 
 
@@ -36,6 +36,8 @@ def seal(root: Path = ROOT) -> dict[str, str]:
         p.relative_to(root).as_posix(): sha256(p) for p in files if ".partial" not in p.as_posix()
     }
     (root / SUMS).write_text(json.dumps(sums, indent=1) + "\n")
+    _recorded.cache_clear()
+    verified.cache_clear()
     return sums
 
 
@@ -82,9 +84,7 @@ def verified(part: str, root: Path = ROOT) -> Path:
 
 def names(root: Path = ROOT) -> list[str]:
     """The priors that ship."""
-    return sorted(
-        {name.split("/")[0] for name in _recorded(root) if name.endswith("model_index.json")}
-    )
+    return sorted(n.split("/")[0] for n in _recorded(root) if n.endswith("/unet/config.json"))
 
 
 def folder(name: str = SHARED, root: Path = ROOT) -> Path:
@@ -120,7 +120,7 @@ def classifier(root: Path = ROOT) -> "Classifier":
     """The classifier and pose oracle, in float32 and evaluation mode."""
     from safetensors.torch import load_file
 
-    from esd_bench.embedded.networks import Classifier
+    from esd_bench.embedded.classifier import Classifier
 
     model = Classifier()
     model.load_state_dict(load_file(verified("classifier", root) / "model.safetensors"))
