@@ -1,5 +1,6 @@
 """What the documents say is so: the example runs, the commands exist, the links lead somewhere."""
 
+import ast
 import doctest
 import importlib
 import re
@@ -116,3 +117,22 @@ MODULES = [f"metrics.{name}" for name in plugins.names("metrics")] + ["plugins",
 def test_examples_in_docstrings_are_right(name):
     found = doctest.testmod(importlib.import_module(f"esd_bench.{name}"))
     assert found.failed == 0
+
+
+def _code(text: str, name: str) -> str:
+    """A function as code alone."""
+    (found,) = (
+        x for x in ast.parse(text).body if isinstance(x, ast.FunctionDef) and x.name == name
+    )
+    if ast.get_docstring(found):
+        found.body = found.body[1:]
+    return ast.unparse(found)
+
+
+@each
+def test_a_method_that_is_quoted_is_the_method(page):
+    for block in blocks(page, "python"):
+        for name in re.findall(r"^def (\w+)\(", block, re.MULTILINE):
+            path = ROOT / "esd_bench/methods" / f"{name}.py"
+            if path.is_file():
+                assert _code(block, name) == _code(path.read_text(), name)
