@@ -162,6 +162,15 @@ class RunStore:
                 return load_file(path), run.id
         return None
 
+    def set_origin(self, spec: RunSpec, run: str) -> None:
+        """Note the run whose stage an unfinished run starts from."""
+        write_json(self._partial(spec) / ".origin", {"run": run})
+
+    def origin(self, spec: RunSpec) -> str:
+        """The run that :meth:`set_origin` noted, or ""."""
+        path = self._partial(spec) / ".origin"
+        return str(read_json(path)["run"]) if path.is_file() else ""
+
     def finish(self, spec: RunSpec, record: RunRecord, scene: Mapping[str, Tensor]) -> Run:
         """Store the scene, write the record last and rename the folder into place."""
         partial, final = self._partial(spec), self.folder(spec)

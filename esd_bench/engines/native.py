@@ -92,30 +92,29 @@ class _Pack:
 
     def distil(self) -> None:
         """All stages, from the last checkpoint or from a stage that another run has already made."""
+        stages = self.specs[0].stages
         done, state = self._resume()
         before = 0
-        for number, stage in enumerate(self.specs[0].stages, 1):
-            if done >= before + stage.steps and state is None:
-                before += stage.steps
-                continue
-            if not (done <= before and number < len(self.specs[0].stages) and self._borrow(number)):
-                self._stage(stage, before, max(0, done - before), state)
+        for number, stage in enumerate(stages, 1):
+            start, end = max(0, done - before), before + stage.steps
+            if state is not None and done == end:
+                self.scene.load_state_dict(_scene_of(state))
+            fresh = start == 0 and number < len(stages)
+            if done < end and not (fresh and self._borrow(number)):
+                self._stage(stage, before, start, state if start else None)
                 self._keep(number)
-            before += stage.steps
-            done, state = max(done, before), None
+            before = end
 
     def _resume(self) -> tuple[int, dict[str, Tensor] | None]:
+        """Steps done and the joined checkpoints of the members, if all stand at the same step."""
         found = [self.store.resume(spec) for spec in self.specs]
         steps = {step for _, step in filter(None, found)}
         if None in found or len(steps) != 1:
             return 0, None
-        states = [state for state, _ in filter(None, found)]
-        states += [states[-1]] * (len(self.seeds) - len(states))
-        joined = {
-            name: torch.cat([state[name] for state in states]).to(self.orders.device)
-            for name in states[0]
-        }
+        joined = self._joined([state for state, _ in filter(None, found)])
         joined["fault"][len(self.specs) :] = -1
+        self.fault = joined["fault"].clone()
+        self.origins = [self.store.origin(spec) for spec in self.specs]
         return steps.pop(), joined
 
     def _borrow(self, number: int) -> bool:
@@ -123,13 +122,19 @@ class _Pack:
         found = [self.store.shared_stage(spec, number) for spec in self.specs]
         if None in found:
             return False
-        states = [state for state, _ in filter(None, found)]
+        self.scene.load_state_dict(self._joined([state for state, _ in filter(None, found)]))
         self.origins = [origin for _, origin in filter(None, found)]
-        states += [states[-1]] * (len(self.seeds) - len(states))
-        self.scene.load_state_dict(
-            {name: torch.cat([state[name] for state in states]) for name in states[0]}
-        )
+        for spec, origin in zip(self.specs, self.origins, strict=True):
+            self.store.set_origin(spec, origin)
         return True
+
+    def _joined(self, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The members' states as the pack's, padded with the last one."""
+        padded = [*states, *[states[-1]] * (len(self.seeds) - len(states))]
+        return {
+            name: torch.cat([state[name] for state in padded]).to(self.orders.device)
+            for name in states[0]
+        }
 
     def _stage(
         self, stage: Stage, before: int, start: int, state: Mapping[str, Tensor] | None
@@ -225,6 +230,11 @@ class _Pack:
             warm_start=self.origins[index],
         )
         return self.store.finish(spec, record, self._member(index))
+
+
+def _scene_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The scene's part of a checkpoint."""
+    return {k.removeprefix("scene."): v for k, v in state.items() if k.startswith("scene.")}
 
 
 @torch.no_grad()
