@@ -48,9 +48,11 @@ def stable_diffusion(
     wanted = _precision(dtype, torch.device(device))
     unet, abar, prediction = _denoiser_parts(parts, wanted)
     text_encoder, tokenizer = _text_parts(parts, wanted)
+    vae = _vae(parts, wanted)
+    _fit(unet.config, vae.config, text_encoder.config, folder)
     return StableDiffusion(
         Denoiser(unet.to(device), abar, prediction),
-        vae=_vae(parts, wanted).to(device),
+        vae=vae.to(device),
         text_encoder=text_encoder.to(device),
         tokenizer=tokenizer,
         name=folder.rstrip("/").split("/")[-1],
@@ -206,6 +208,20 @@ class StableDiffusion:
             name=folder.rstrip("/").split("/")[-1],
             files=digests(kept),
             posterior=self.posterior,
+        )
+
+
+def _fit(unet: Any, vae: Any, text_encoder: Any, folder: str) -> None:
+    """Refuse parts of different models: their configurations must agree in width."""
+    if text_encoder.hidden_size != unet.cross_attention_dim:
+        raise ValueError(
+            f"wrong text encoder in {folder}: its words have {text_encoder.hidden_size} numbers, "
+            f"the U-Net wants {unet.cross_attention_dim}"
+        )
+    if vae.latent_channels != unet.in_channels:
+        raise ValueError(
+            f"{folder} is no text-to-image prior: its U-Net has {unet.in_channels} channels, "
+            f"its VAE's latents {vae.latent_channels}"
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from esd_bench.priors._denoiser import Denoiser
 from esd_bench.priors._files import sha256
 from esd_bench.priors.stable_diffusion import stable_diffusion
-from tests.tiny_prior import folder, tiny_prior
+from tests.tiny_prior import folder, tiny_prior, write
 
 CPU = torch.device("cpu")
 
@@ -225,6 +225,13 @@ def test_pickled_weights_are_not_read(copy):
     weights = copy / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
     refused(copy)
+
+
+def test_parts_of_different_models_are_named(tmp_path):
+    wide = write(tmp_path / "wide", cross_attention_dim=24)
+    assert "wrong text encoder" in refused(wide)
+    inpainting = write(tmp_path / "inpainting", in_channels=9)
+    assert "9 channels" in refused(inpainting)
 
 
 def test_a_hub_id_that_can_not_be_had_is_one_line():
