@@ -13,7 +13,7 @@ from esd_bench.embedded.captions import subjects
 from esd_bench.prompt_import import FORMATS, import_suite, write_suite
 from esd_bench.prompts import Prompt, Suite, load_suite, suite_names
 
-COUNTS = {"benchmark": 24, "canonical": 120, "demo": 3, "embedded": 24, "paper": 7}
+COUNTS = {"benchmark": 24, "canonical": 120, "demo": 2, "embedded": 24, "paper": 7}
 WORLD = {subject.phrase(): subject for subject in subjects()}
 VIEW = re.compile(r"\b(front|back|side|rear|behind|overhead|top|view|facing)\b")
 
