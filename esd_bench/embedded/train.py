@@ -9,7 +9,8 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -66,12 +67,19 @@ def train(stages: Sequence[str], job: Job) -> None:
         log.info("[%s] done in %.1f s", stage, time.time() - start)
 
 
-def show_progress() -> None:
-    """Lets the progress lines of this package appear on standard error."""
-    logger = logging.getLogger("esd_bench.embedded")
+@contextmanager
+def progress_shown() -> Iterator[None]:
+    """Lets the progress lines of this package appear on standard error meanwhile."""
+    logger, handler = logging.getLogger("esd_bench.embedded"), logging.StreamHandler()
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    logger.addHandler(logging.StreamHandler())
     logger.propagate = False  # other packages give the root logger handlers
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -89,9 +97,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="tiny data, to try the chain")
     parser.add_argument("--eager", action="store_true", help="no CUDA graphs")
     words = vars(parser.parse_args(argv))
-    show_progress()
     try:
-        train(words.pop("stages"), Job(**words))
+        with progress_shown():
+            train(words.pop("stages"), Job(**words))
     except ValueError as error:
         sys.exit(f"error: {error}")
 

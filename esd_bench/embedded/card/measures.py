@@ -81,13 +81,13 @@ def view_bias(
 
 
 @torch.no_grad()
-def latents(vae: AutoencoderKL, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c h w"]:
+def latents(vae: AutoencoderKL, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c u v"]:
     """Means of the posteriors, unscaled."""
     return torch.cat([vae.encode(x * 2 - 1).latent_dist.mean for x in images.split(256)])
 
 
 @torch.no_grad()
-def decoded(vae: AutoencoderKL, z: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
+def decoded(vae: AutoencoderKL, z: Float[Tensor, "n c u v"]) -> Float[Tensor, "n 3 h w"]:
     """RGB in [0, 1] of unscaled latents."""
     return ((torch.cat([vae.decode(x).sample for x in z.split(256)]) + 1) / 2).clamp(0, 1)
 
