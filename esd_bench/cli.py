@@ -591,10 +591,70 @@ def illustrate(
     out.print(f"written: {output / 'gaussian.png'} and .pdf", highlight=False, soft_wrap=True)
 
 
+@app.command()
+def doctor(
+    prior: Annotated[
+        str | None,
+        typer.Option(help="embedded, embedded-biased, a hub id or a folder, to examine."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="DDIM steps of the samples.")] = 25,
+    device: Device = "auto",
+) -> None:
+    """Say what this machine offers; with --prior, whether a diffusion prior is sound and what is likely wrong.
+
+    Examples:
+
+        esd-bench doctor
+
+        esd-bench doctor --prior embedded
+    """
+    from esd_bench.doctor import check_environment, diagnose
+
+    if prior is None:
+        for fact in check_environment():
+            out.print(str(fact), highlight=False, markup=False, soft_wrap=True)
+        return
+    import torch
+
+    from esd_bench import plugins
+
+    made = plugins.load("priors", "stable_diffusion")(torch.device(_device(device)), folder=prior)
+    found = diagnose(made, steps=steps)
+    for line in found.lines():
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+    if found.fault:
+        raise typer.Exit(2)
+
+
 embedded_app = typer.Typer(
     help="The small models that ship with the package.", no_args_is_help=True
 )
 app.add_typer(embedded_app, name="embedded")
+
+
+@embedded_app.command("train")
+def embedded_train(
+    stages: Annotated[
+        list[str], typer.Argument(help="all, or data, vae, clip, prior=embedded, classifier, card.")
+    ],
+    output: Annotated[Path, typer.Option("--out", "-o", help="Checkpoints, data and weights.")],
+    front: Annotated[
+        float | None, typer.Option(help="Share of front views, instead of the prior's own.")
+    ] = None,
+    pace: Annotated[float, typer.Option(help="Factor on the training times.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny data, to try the chain.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Train the embedded models anew: under twenty minutes on one H100-class GPU; running it again resumes.
+
+    Example: esd-bench embedded train all --out trained/
+    """
+    from esd_bench.embedded.train import progress_shown, train
+    from esd_bench.embedded.training.job import Job
+
+    with progress_shown():
+        train(stages, Job(output, _device(device), pace=pace, seed=seed, front=front, quick=quick))
 
 
 @embedded_app.command("export")
