@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -153,13 +153,18 @@ class RunStore:
         )
 
     def shared_stage(self, spec: RunSpec, count: int) -> tuple[dict[str, Tensor], str] | None:
-        """The scene after ``count`` equal stages of any finished run of the same prompt, and that run's name."""
+        """The scene after ``count`` equal stages of any finished run of the same prompt, and that run's name.
+
+        Failed runs lend nothing, and what can't be read is passed over: the stage is then made anew.
+        """
         wanted = spec.prefix(count)
-        for run in self.find(prompt=spec.prompt.id):
-            whole = len(run.spec.stages) == count
-            path = run.scene_file if whole else run.folder / f"stage-{count}.safetensors"
-            if path.is_file() and run.spec.prefix(count) == wanted:
-                return load_file(path), run.id
+        for folder in self._folders(prompt=spec.prompt.id):
+            with suppress(OSError, ValueError, SafetensorError):
+                run = _read(folder)
+                whole = len(run.spec.stages) == count
+                path = run.scene_file if whole else folder / f"stage-{count}.safetensors"
+                if run.record.status == "finished" and run.spec.prefix(count) == wanted:
+                    return load_file(path), run.id
         return None
 
     def set_origin(self, spec: RunSpec, run: str) -> None:
@@ -172,16 +177,19 @@ class RunStore:
         return str(read_json(path)["run"]) if path.is_file() else ""
 
     def finish(self, spec: RunSpec, record: RunRecord, scene: Mapping[str, Tensor]) -> Run:
-        """Store the scene, write the record last and rename the folder into place."""
+        """Store the scene, write the record last and rename the folder into place.
+
+        The checkpoint goes after the rename: a run killed here still has it.
+        """
         partial, final = self._partial(spec), self.folder(spec)
         _save(partial / "scene.safetensors", scene, {"spec": spec.digest})
-        (partial / "checkpoint.safetensors").unlink(missing_ok=True)
-        for hidden in partial.glob(".*"):  # the lock, and what a killed process was writing
-            hidden.unlink()
         write_json(partial / "record.json", asdict(record))
         if final.exists():
             shutil.rmtree(final)
         partial.rename(final)
+        (final / "checkpoint.safetensors").unlink(missing_ok=True)
+        for hidden in final.glob(".*"):  # the lock, and what a killed process was writing
+            hidden.unlink()
         return Run(final, spec, record)
 
     def find(self, **filters: Any) -> list[Run]:
@@ -190,12 +198,16 @@ class RunStore:
         Raises:
             ValueError: for a broken spec or record, naming the file.
         """
-        pattern = f"{filters.get('suite', '*')}/{filters.get('prompt', '*')}/*/record.json"
-        paths = sorted(path.parent for path in self.root.glob(pattern))
-        found = [_read(path) for path in paths if not path.name.startswith(".")]
+        found = [_read(folder) for folder in self._folders(**filters)]
         return [
             run for run in found if all(_facts(run)[key] == value for key, value in filters.items())
         ]
+
+    def _folders(self, **filters: Any) -> list[Path]:
+        """Folders of finished runs, sorted, narrowed by suite and prompt."""
+        pattern = f"{filters.get('suite', '*')}/{filters.get('prompt', '*')}/*/record.json"
+        folders = sorted(path.parent for path in self.root.glob(pattern))
+        return [folder for folder in folders if not folder.name.startswith(".")]
 
     def write_scores(self, run: Run, metric: str, value: Mapping[str, Any]) -> None:
         """Store the scores that one metric gave a run."""

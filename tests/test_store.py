@@ -279,6 +279,37 @@ def test_a_stage_is_shared_by_runs_that_begin_alike(runs):
     assert runs.shared_stage(other, 2) is None
 
 
+def test_failed_and_broken_runs_lend_no_stage(runs):
+    one = spec()
+    both = replace(one, stages=(one.stages[0], replace(one.stages[0], floor=0.5)))
+    with runs.begin([one]):
+        runs.finish(one, RunRecord("failed", "saturated"), SCENE)
+    assert runs.shared_stage(both, 1) is None
+    finished(runs, one)
+    assert runs.shared_stage(both, 1) is not None
+    (runs.folder(one) / "scene.safetensors").write_bytes(b"nonsense")
+    assert runs.shared_stage(both, 1) is None
+    (runs.folder(one) / "spec.json").write_text("{")
+    assert runs.shared_stage(both, 1) is None
+
+
+def test_a_run_killed_while_it_finishes_keeps_its_checkpoint(runs, monkeypatch):
+    def killed(self: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    made = spec()
+    with runs.begin([made]):
+        runs.checkpoint(made, SCENE, 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rename", killed)
+            with pytest.raises(KeyboardInterrupt):
+                runs.finish(made, RunRecord("finished"), SCENE)
+    assert runs.find() == []
+    assert runs.resume(made)[1] == 1
+    finished(runs, made)
+    assert visible(runs.folder(made)) == {"spec.json", "record.json", "scene.safetensors"}
+
+
 def test_making_a_run_again_replaces_it_whole(runs):
     finished(runs, spec(), reason="first")
     finished(runs, spec(), reason="second")
