@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from esd_bench import plugins
@@ -22,10 +23,12 @@ class Choice:
     Attributes:
         name: of the plugin, or the path of a user's own file.
         options: (name, value) pairs in alphabetical order.
+        file: SHA-256 of a user's own file; "" for what the package ships. Whoever edits the file gets new runs.
     """
 
     name: str
     options: tuple[tuple[str, Any], ...] = ()
+    file: str = ""
 
     @classmethod
     def of(cls, kind: str, name: str, given: Mapping[str, Any] | None = None) -> "Choice":
@@ -37,10 +40,16 @@ class Choice:
         function = plugins.load(kind, name)
         bound = plugins.bind(function, given or {})
         plain = name if name.endswith(".py") else name.replace("-", "_")
-        return cls(plain, tuple(sorted(bound.items())))
+        return cls(plain, tuple(sorted(bound.items())), _file(name))
 
     def make(self, kind: str, *args: Any) -> Any:
-        """Call the plugin's function with these options."""
+        """Call the plugin's function with these options.
+
+        Raises:
+            ValueError: when the user's own file is another one by now.
+        """
+        if self.file and self.file != _file(self.name):
+            raise ValueError(f"{self.name} has changed meanwhile; run the same command again")
         return plugins.load(kind, self.name)(*args, **dict(self.options))
 
     @property
@@ -128,7 +137,7 @@ class RunSpec:
     @property
     def canonical(self) -> str:
         """Canonical JSON: sorted keys, no spaces."""
-        return canonical(asdict(self))
+        return canonical(asdict(self, dict_factory=_written))
 
     @property
     def digest(self) -> str:
@@ -148,7 +157,8 @@ class RunSpec:
 
     def prefix(self, stages: int) -> str:
         """Digest of the run as it stands after its first ``stages`` stages; what other runs may start from."""
-        value = asdict(replace(self, stages=self.stages[:stages], suite="", views=(), preset=""))
+        begun = replace(self, stages=self.stages[:stages], suite="", views=(), preset="")
+        value = asdict(begun, dict_factory=_written)
         return hashlib.sha256(canonical(value).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -193,8 +203,18 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(x) for x in value) if isinstance(value, list) else value
 
 
+def _written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What is written of a dataclass: all, but no digest where there is no file."""
+    return {key: value for key, value in pairs if (key, value) != ("file", "")}
+
+
+def _file(name: str) -> str:
+    """SHA-256 of a user's own file."""
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest() if name.endswith(".py") else ""
+
+
 def _choice(value: Mapping[str, Any]) -> Choice:
-    return Choice(value["name"], _tuples(value["options"]))
+    return Choice(value["name"], _tuples(value["options"]), value.get("file", ""))
 
 
 def _stage(value: Mapping[str, Any]) -> Stage:
@@ -220,11 +240,12 @@ def label(method: Choice) -> str:
 def expand(
     variants: Sequence[RunSpec], prompts: Sequence[Prompt], seeds: Sequence[int]
 ) -> list[RunSpec]:
-    """The grid of variants (methods) x prompts x seeds, variants outermost so that equal runs lie side by side."""
-    return [
-        replace(variant, prompt=prompt, seed=seed)
-        for variant, prompt, seed in product(variants, prompts, seeds)
-    ]
+    """The grid of variants (methods) x prompts x seeds, variants outermost so that equal runs lie side by side.
+
+    What is asked for twice is there once.
+    """
+    grid = product(variants, prompts, seeds)
+    return list(dict.fromkeys(replace(v, prompt=prompt, seed=seed) for v, prompt, seed in grid))
 
 
 def packs(specs: Sequence[RunSpec], width: int) -> Iterator[list[RunSpec]]:

@@ -127,6 +127,21 @@ def test_a_choice_holds_all_options_and_makes_the_plugin():
     assert choice.make("methods").studies
 
 
+def test_whoever_edits_a_file_of_his_own_gets_another_run(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def mine(scale: float = 1.0):\n    return scale\n")
+    first = Choice.of("methods", str(path))
+    assert first.make("methods") == 1.0
+    assert RunSpec.from_json(spec(scene=first).to_json()) == spec(scene=first)
+    path.write_text("def mine(scale: float = 1.0):\n    return 2 * scale\n")
+    second = Choice.of("methods", str(path))
+    assert spec(scene=first).digest != spec(scene=second).digest
+    assert second.make("methods") == 2.0
+    with pytest.raises(ValueError, match=r"mine.py has changed"):
+        first.make("methods")
+    assert Choice.of("methods", "esd").file == ""
+
+
 def test_labels_carry_the_greek_letter():
     assert label(Choice.of("methods", "esd", {"entropy": 0.5})) == "ESD (λ = 0.5)"
     assert label(Choice.of("methods", "vsd")) == "VSD"
@@ -136,6 +151,10 @@ def test_labels_carry_the_greek_letter():
 def test_a_label_outlives_its_plugin():
     assert label(Choice("gone", (("x", 1),))) == "GONE"
     assert label(Choice("/no/longer/here.py")) == "HERE"
+
+
+def test_what_is_asked_for_twice_is_in_the_grid_once():
+    assert len(expand([spec(), spec()], [Prompt("a"), Prompt("b"), Prompt("a")], [0, 1, 0])) == 4
 
 
 def test_the_grid_is_every_combination_once():
