@@ -33,11 +33,12 @@ def native(log_every: int = 10) -> Engine:
     """
 
     def make(specs: Sequence[RunSpec], store: RunStore, orders: Orders, watch: Watch) -> list[Run]:
+        prior = _prior(specs[0].prior, orders.device)
+        _check(prior.files, orders.pins)
         with store.begin(specs):
-            work = _Pack.of(specs, store, orders, watch, log_every)
-            started = time.perf_counter()
+            work = _Pack.of(prior, specs, store, orders, watch, log_every)
             work.distil()
-            return [work.finish(i, time.perf_counter() - started) for i in range(len(specs))]
+            return [work.finish(i) for i in range(len(specs))]
 
     return make
 
@@ -57,10 +58,13 @@ class _Pack:
     texts: Float[Tensor, "p m l d"]
     fault: Tensor
     origins: list[str]
+    started: float
+    """When the work began; a resumed pack is taken to have begun earlier by what it had worked."""
 
     @classmethod
     def of(
         cls,
+        prior: Any,
         specs: Sequence[RunSpec],
         store: RunStore,
         orders: Orders,
@@ -69,8 +73,6 @@ class _Pack:
     ) -> "_Pack":
         first, width = specs[0], max(orders.width, len(specs))
         padded = [*specs, *[specs[-1]] * (width - len(specs))]
-        prior = _prior(first.prior, orders.device)
-        _check(prior.files, orders.pins)
         seeds = torch.tensor([spec.seed for spec in padded], device=orders.device)
         texts = prior.words([spec.prompt.facing(x) for spec in padded for x in TEXTS])
         scene = first.scene.make("scenes", seeds.cpu()).to(orders.device)
@@ -88,6 +90,7 @@ class _Pack:
             texts,
             fault,
             [""] * len(specs),
+            time.perf_counter(),
         )
 
     def distil(self) -> None:
@@ -99,6 +102,7 @@ class _Pack:
             start, end = max(0, done - before), before + stage.steps
             if state is not None and done == end:
                 self.scene.load_state_dict(_scene_of(state))
+                self._keep(number)
             fresh = start == 0 and number < len(stages)
             if done < end and not (fresh and self._borrow(number)):
                 self._stage(stage, before, start, state if start else None)
@@ -115,6 +119,7 @@ class _Pack:
         joined["fault"][len(self.specs) :] = -1
         self.fault = joined["fault"].clone()
         self.origins = [self.store.origin(spec) for spec in self.specs]
+        self.started -= float(joined.pop("seconds", torch.zeros(1))[0])
         return steps.pop(), joined
 
     def _borrow(self, number: int) -> bool:
@@ -186,7 +191,8 @@ class _Pack:
             means = {k: sum(r[k] for r in rows) / len(rows) for k in ("residual", "student")}
             self.watch(Progress(self.specs, done, self.specs[0].steps, stage.method.title, means))
         if done % self.orders.checkpoint == 0 and done < self.specs[0].steps:
-            state = step.state()
+            worked = torch.full((len(self.seeds),), time.perf_counter() - self.started)
+            state = {**step.state(), "seconds": worked}
             for i, spec in enumerate(self.specs):
                 self.store.checkpoint(spec, {k: v[i : i + 1] for k, v in state.items()}, done)
 
@@ -200,7 +206,7 @@ class _Pack:
     def _member(self, index: int) -> dict[str, Tensor]:
         return {k: v[index : index + 1] for k, v in self.scene.state_dict().items()}
 
-    def finish(self, index: int, seconds: float) -> Run:
+    def finish(self, index: int) -> Run:
         """Render the evaluation views of a member, judge it, and complete its folder."""
         spec = self.specs[index]
         folder = self.store.working(spec)
@@ -217,7 +223,7 @@ class _Pack:
             status="failed" if reason else "finished",
             reason=reason,
             label=spec.label,
-            seconds=round(seconds, 2),
+            seconds=round(time.perf_counter() - self.started, 2),
             peak_memory=_peak(self.orders.device),
             device=_device(self.orders.device),
             width=len(self.seeds),
