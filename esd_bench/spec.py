@@ -141,8 +141,9 @@ class RunSpec:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON."""
-        return hashlib.sha256(self.canonical.encode()).hexdigest()
+        """SHA-256 of the canonical JSON without what only describes the prompt: its subject, tags and source."""
+        bare = replace(self, prompt=Prompt(self.prompt.text, self.prompt.id))
+        return hashlib.sha256(bare.canonical.encode()).hexdigest()
 
     @property
     def id(self) -> str:
@@ -157,9 +158,7 @@ class RunSpec:
 
     def prefix(self, stages: int) -> str:
         """Digest of the run as it stands after its first ``stages`` stages; what other runs may start from."""
-        begun = replace(self, stages=self.stages[:stages], suite="", views=(), preset="")
-        value = asdict(begun, dict_factory=_written)
-        return hashlib.sha256(canonical(value).encode()).hexdigest()
+        return replace(self, stages=self.stages[:stages], suite="", views=(), preset="").digest
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value."""

@@ -65,6 +65,12 @@ def test_the_hash_is_what_it_was():
     assert spec().digest == "e9af3a2d3ff5b1589a8674d8a4b7d8997cbb2363627a41ce745daa5c7e9aef3f"
 
 
+def test_describing_a_prompt_better_makes_no_new_run():
+    described = replace(spec(), prompt=Prompt("a red cat", tags=("animal",), source="a suite"))
+    assert described.id == spec().id
+    assert RunSpec.from_json(described.to_json()).prompt.tags == ("animal",)
+
+
 def test_the_hash_does_not_depend_on_how_a_value_was_written():
     assert Choice.of("methods", "esd", {"lambda": "1"}) == Choice.of(
         "methods", "ESD".lower(), {"entropy": 1.0}
