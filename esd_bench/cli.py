@@ -5,6 +5,7 @@ Commands import what they need when they run, so that ``--help`` and ``report`` 
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 app = typer.Typer(
     name="esd-bench",
@@ -30,11 +32,11 @@ out = Console()
 def main() -> None:
     """Run the command line; bad input is one clear line and exit code 2."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *rest: _aside(f"warning: {message}")
+            sys.exit(app(standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
-        err.print("stopped; run the same command again to go on")
+        _aside("stopped; run the same command again to go on")
         sys.exit(130)
     except Exception as error:
         sys.exit(_refuse(error))
@@ -44,14 +46,27 @@ def _refuse(error: Exception) -> int:
     """One line for what a user can mend; a traceback only for what we must."""
     format_message = getattr(error, "format_message", None)
     if format_message is not None:
-        err.print(f"error: {format_message()}", highlight=False, markup=False, soft_wrap=True)
+        said = format_message()
+        _aside(f"error: {said}" if said else "say what to do; --help explains")
         return 2
     known = (ValueError, OSError, ImportError, NotImplementedError)
     if isinstance(error, known) and not os.environ.get("ESD_BENCH_DEBUG"):
-        text = " ".join(str(error).split())
-        err.print(f"error: {text}", highlight=False, markup=False, soft_wrap=True)
+        _aside(f"error: {' '.join(str(error).split())}")
+        return 2
+    if type(error).__name__ == "OutOfMemoryError":
+        _aside("error: the GPU's memory is full; use a smaller --pack, or prior.dtype=float16")
         return 2
     raise error
+
+
+def _say(line: object) -> None:
+    """A line of the answer, as it is."""
+    out.print(str(line), highlight=False, markup=False, soft_wrap=True)
+
+
+def _aside(line: object) -> None:
+    """A line beside the answer, on stderr."""
+    err.print(str(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _pairs(items: Sequence[str] | None) -> dict[str, str]:
@@ -176,7 +191,9 @@ def generate(
     from esd_bench.spec import shard as part
     from esd_bench.store import RunStore, read_json
 
-    suite = ad_hoc(prompt) if prompt and not prompts else load_suite(prompts or "demo")
+    if prompt and prompts:
+        raise ValueError("--prompt or --prompts, not both")
+    suite = ad_hoc(prompt) if prompt else load_suite(prompts or "demo")
     chosen = _variants(
         method, preset, prior, scene, schedule, student, steps, views, view_words, settings
     )
@@ -187,7 +204,7 @@ def generate(
     store = RunStore(output)
     missing = store.missing(specs)
     if not missing:
-        out.print(f"nothing is missing: {len(specs)} runs are finished in {output}")
+        _say(f"nothing is missing: {len(specs)} runs are finished in {output}")
         return
     place = _device(device)
     output.mkdir(parents=True, exist_ok=True)
@@ -204,7 +221,7 @@ def generate(
         )
         for done in making:
             finished(done)
-    out.print(f"{len(missing)} runs finished in {output}; next: esd-bench score {output}")
+    _say(f"{len(missing)} runs finished in {output}; next: esd-bench score {output}")
 
 
 def _variants(
@@ -292,7 +309,7 @@ def _bars(missing: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
             bars.advance(total)
             why = f" ({run.record.reason})" if run.record.reason else ""
             line = f"{run.record.status}{why}: {run.folder} in {run.record.seconds:.0f} s"
-            err.print(line, highlight=False, markup=False, soft_wrap=True)
+            _aside(line)
 
         yield watch, finished
 
@@ -342,16 +359,16 @@ def score(
     )
     with _bar("scoring") as progress:
         summary = run(runs, metric, settings, progress)
-    out.print(
+    _say(
         f"{summary.scored} scored, {summary.kept} kept, {summary.failed} failed runs without scores"
     )
     for reason, count in summary.skipped.items():
-        err.print(f"skipped ({count}): {reason}", highlight=False, markup=False, soft_wrap=True)
+        _aside(f"skipped ({count}): {reason}")
     for problem, count in summary.problems.items():
-        err.print(f"error ({count}): {problem}", highlight=False, markup=False, soft_wrap=True)
+        _aside(f"error ({count}): {problem}")
     if summary.problems:
         raise typer.Exit(2)
-    out.print(f"next: esd-bench report {runs} --table 1")
+    _say(f"next: esd-bench report {runs} --table 1")
 
 
 @app.command()
@@ -412,7 +429,7 @@ def report(
         return
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text)
-    err.print(f"written: {output}", highlight=False, markup=False, soft_wrap=True)
+    _aside(f"written: {output}")
 
 
 @contextmanager
@@ -467,7 +484,7 @@ def reference_build(
         with _bar(one.text) as tell:
             progress = partial(tell, what="")
             found = build(made, one.text, n, scale=scale, steps=steps, root=root, progress=progress)
-        out.print(f"{one.text}: {found.path}", highlight=False, markup=False, soft_wrap=True)
+        _say(f"{one.text}: {found.path}")
 
 
 @reference_app.command("list")
@@ -478,7 +495,7 @@ def reference_list(
     from esd_bench.reference import sets
 
     for found in sets(root):
-        out.print(found.path.name, highlight=False, markup=False, soft_wrap=True)
+        _say(found.path.name)
 
 
 @reference_app.command("verify")
@@ -490,8 +507,8 @@ def reference_verify(
 
     faults = verify(root)
     for fault in faults:
-        err.print(fault, highlight=False, markup=False, soft_wrap=True)
-    out.print(f"{len(sets(root))} sets, {len(faults)} faults")
+        _aside(fault)
+    _say(f"{len(sets(root))} sets, {len(faults)} faults")
     if faults:
         raise typer.Exit(2)
 
@@ -512,11 +529,9 @@ def prompts_list(
     for name in [suite] if suite else suite_names():
         found = load_suite(name)
         line = f"{found.name}: {len(found.prompts)} prompts, {found.licence or 'no licence stated'}"
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
+        _say(line)
         for prompt in found.prompts if suite else ():
-            out.print(
-                f"  {prompt.id}  {prompt.text}", highlight=False, markup=False, soft_wrap=True
-            )
+            _say(f"  {prompt.id}  {prompt.text}")
 
 
 @prompts_app.command("import")
@@ -534,19 +549,15 @@ def prompts_import(
 
     Example: esd-bench prompts import prompts.json --format gpteval3d -o gpteval3d.toml
     """
-    import warnings
-
     from esd_bench.prompt_import import import_suite, write_suite
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         suite = import_suite(path, format_, expected, extra, licence)
     for warning in caught:
-        err.print(f"warning: {warning.message}", highlight=False, markup=False, soft_wrap=True)
+        _aside(f"warning: {warning.message}")
     write_suite(suite, output)
-    out.print(
-        f"{len(suite.prompts)} prompts in {output}", highlight=False, markup=False, soft_wrap=True
-    )
+    _say(f"{len(suite.prompts)} prompts in {output}")
 
 
 @app.command()
@@ -560,18 +571,15 @@ def demo(
     """Generate, score and report on the embedded prior: some minutes on two cores, with pictures."""
     from esd_bench.demo import demo as run
 
-    def say(line: str) -> None:
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
-
-    done = run(output, say, workers, _whole(steps))
+    done = run(output, _say, workers, _whole(steps))
     passed = {f"{r.record.label} ({r.spec.prompt.text})" for r in done.successes}
-    say(f"right by the oracle's rule: {', '.join(sorted(passed)) or 'none'}")
+    _say(f"right by the oracle's rule: {', '.join(sorted(passed)) or 'none'}")
     missed = [r for r in done.runs if r not in done.successes]
     for r in missed:
-        say(f"not right by it: {r.record.label} ({r.spec.prompt.text}) {r.record.reason}")
+        _say(f"not right by it: {r.record.label} ({r.spec.prompt.text}) {r.record.reason}")
     if any(r.spec.method.title != "sds" for r in missed):
-        say("VSD and ESD need a GPU's step counts; reports/embedded/ holds the stored benchmark.")
-    say(f"all assets side by side: {done.picture}")
+        _say("VSD and ESD need a GPU's step counts; reports/embedded/ holds the stored benchmark.")
+    _say(f"all assets side by side: {done.picture}")
 
 
 @app.command()
@@ -587,8 +595,8 @@ def illustrate(
 
     if what != "gaussian":
         raise ValueError(f"nothing called {what!r} to illustrate; there is: gaussian")
-    out.print(table(gaussian(output, steps=steps)), highlight=False, markup=False)
-    out.print(f"written: {output / 'gaussian.png'} and .pdf", highlight=False, soft_wrap=True)
+    _say(table(gaussian(output, steps=steps)))
+    _say(f"written: {output / 'gaussian.png'} and .pdf")
 
 
 @app.command()
@@ -612,7 +620,7 @@ def doctor(
 
     if prior is None:
         for fact in check_environment():
-            out.print(str(fact), highlight=False, markup=False, soft_wrap=True)
+            _say(fact)
         return
     import torch
 
@@ -621,7 +629,7 @@ def doctor(
     made = plugins.load("priors", "stable_diffusion")(torch.device(_device(device)), folder=prior)
     found = diagnose(made, steps=steps)
     for line in found.lines():
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
+        _say(line)
     if found.fault:
         raise typer.Exit(2)
 
@@ -665,7 +673,7 @@ def embedded_export(
     """Write a prior as a complete folder that diffusers' StableDiffusionPipeline loads."""
     from esd_bench.embedded.weights import export
 
-    out.print(f"written: {export(name, output)}", highlight=False, markup=False, soft_wrap=True)
+    _say(f"written: {export(name, output)}")
 
 
 @app.command("list")
@@ -684,9 +692,10 @@ def list_(
         raise ValueError(f"no kind {kind!r}; there are: {', '.join(plugins.KINDS)}")
     for name in plugins.names(kind):
         function = plugins.load(kind, name)
-        out.print(f"[bold]{name}[/bold]  {plugins.summary(function)}", highlight=False)
+        title = f"[bold]{name}[/bold]  {escape(plugins.summary(function))}"
+        out.print(title, highlight=False, soft_wrap=True)
         for option, parameter in plugins.options(function).items():
-            out.print(f"    {option} = {parameter.default!r}", highlight=False, markup=False)
+            _say(f"    {option} = {parameter.default!r}")
 
 
 if __name__ == "__main__":
