@@ -128,8 +128,13 @@ def preset(name: str, settings: Settings) -> RunSpec:
 
 
 def _steps(settings: Settings, usual: tuple[int, ...]) -> tuple[int, ...]:
-    """Steps of each stage: the user's by position, one number for the last stage, or the usual ones."""
+    """Steps of each stage: the user's by position, one number for the last stage, or the usual ones.
+
+    Two numbers are always welcome: one command may ask for methods of one stage and of two.
+    """
     given = settings.steps
+    if len(given) > max(2, len(usual)):
+        raise ValueError(f"there are {len(usual)} stages, not {len(given)}, to give steps for")
     if len(given) == 1:
         return (*usual[:-1], given[0])
     return tuple(given[i] if i < len(given) else n for i, n in enumerate(usual))
@@ -145,11 +150,10 @@ def _studies(method: Choice) -> bool:
 
 
 def _student(settings: Settings, method: Choice, defaults: Mapping[str, Any]) -> Choice:
-    if not _studies(method):
-        return Choice.of("students", "frozen")
     name = settings.student or "lora"
     options = {**(defaults if name == "lora" else {}), **(settings.student_options or {})}
-    return Choice.of("students", name, options)
+    chosen = Choice.of("students", name, options)
+    return chosen if _studies(method) else Choice.of("students", "frozen")
 
 
 def _stage(
@@ -163,7 +167,8 @@ def _stage(
     own = chosen.make("methods").schedule
     name, options = schedule if schedule and own == "uniform" else (own, {})
     if settings.schedule:
-        name, options = settings.schedule, settings.schedule_options or {}
+        name, options = settings.schedule, {}
+    options = {**options, **(settings.schedule_options or {})}
     if settings.views:
         numbers["views"] = settings.views
     return Stage(
