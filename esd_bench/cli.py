@@ -95,15 +95,14 @@ def _grouped(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
 def _seeds(text: str) -> list[int]:
     """``0``, ``0-2`` or ``0,3,5``."""
     try:
-        seeds: list[int] = []
-        for part in text.split(","):
-            first, _, last = part.partition("-")
-            seeds += range(int(first), int(last or first) + 1)
+        ends = [part.partition("-")[::2] for part in text.split(",")]
+        spans = [(int(first), int(last or first)) for first, last in ends]
     except ValueError:
         raise ValueError(f"seeds are 0, 0-2 or 0,3,5, not {text!r}") from None
-    if not seeds:
-        raise ValueError(f"no seed in {text!r}")
-    return seeds
+    count = sum(last - first + 1 for first, last in spans)
+    if count > 10**6 or any(last < first or last >= 2**62 for first, last in spans):
+        raise ValueError(f"seeds go up, are below 2^62, and at most a million, not {text!r}")
+    return [seed for first, last in spans for seed in range(first, last + 1)]
 
 
 def _whole(text: str | None) -> tuple[int, ...]:
