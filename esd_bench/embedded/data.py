@@ -129,8 +129,7 @@ def render(
     generator = torch.Generator().manual_seed(seed)
     things = assemble(labels.kind, labels.colour, labels.extra, generator, device=device)
     cameras = cameras_of(labels, generator).to(device)
-    chunk = 16 if device == "cpu" else 512
-    rgba = raycast.cast(things, cameras, window.to(device), labels.normals.to(device), chunk=chunk)
+    rgba = raycast.cast(things, cameras, window.to(device), labels.normals.to(device))
     return (rgba * 255).round().to(torch.uint8)
 
 

@@ -25,11 +25,11 @@ TRUTH = (
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory):
+def pool():
     """Pictures of objects of their own, as the held-out pool's but another draw."""
     labels, window = data.draw("held-out", 330, 77)
     order = torch.randperm(330, generator=torch.Generator().manual_seed(0))
-    whole = order[(labels.window == 0)[order] & ~labels.normals[order]][:200]
+    whole = order[(labels.window == 0)[order] & ~labels.normals[order]][:200].sort().values
     labels, window = labels[whole], window[whole]
     return data.Pool(data.render(labels, window, 77, "cpu"), labels)
 
@@ -66,7 +66,7 @@ def test_the_autoencoder_reconstructs(pool):
     vae = networks.pretrained("vae", weights.components()["vae"], "cpu")
     found = autoencoder(vae, data.Pool(pool.rgba[some], pool.labels[some]))
     assert found["psnr_rgb"] > 25
-    assert abs(found["latent_mean"]) < 0.1
+    assert abs(found["latent_mean"]) < 0.2
     assert found["latent_std"] == pytest.approx(1, abs=0.1)
 
 

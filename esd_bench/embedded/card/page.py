@@ -77,6 +77,7 @@ def markdown(numbers: Numbers, sizes: dict[str, Numbers]) -> str:
         clip=table({"held-out": numbers["clip"]}),
         priors="\n\n".join(f"### {name}\n\n{rows}" for name, rows in priors.items()),
         width=360 // BINS,
+        error=f"{0.5 / math.sqrt(numbers['measured']['samples']):.2f}".lstrip("0"),
         **numbers["measured"],
     )
 
@@ -125,8 +126,9 @@ reconstruction.
 
 ## Classifier and pose oracle
 
-On objects never seen in training, from the whole sphere, on white; whole pictures in colour, whole normal maps, and windows in
-colour; half of its training pictures went through the autoencoder with a little noise. A label is a kind and an aspect (front, side, back, top, bottom); azimuth is judged where |elevation| < 60 degrees.
+On objects never seen in training, from the whole sphere, on white: whole pictures in colour, whole normal maps, and windows in
+colour. A label is a kind and an aspect (front, side, back, top, bottom); azimuth is judged where |elevation| < 60 degrees. Half of
+the training pictures went through the autoencoder with a little noise.
 
 {classifier}
 
@@ -141,7 +143,8 @@ all kinds, colours and view words.
 
 Where DDIM samples ({steps} steps, {samples} per row, measured on {device}) look from, by the oracle: `front` and `back` are its
 {width}-degree bins within 45 degrees of the front and of the back, `side` the rest, so views from every azimuth alike would give
-.29, .29 and .42. `kind` and `colour` are the shares in which the classifier finds what was asked. All rows start from the same noise.
+.29, .29 and .42. `kind` and `colour` are the shares in which the classifier finds what was asked; where it does not find the kind,
+the view it sees means little. All rows start from the same noise. A share's standard error is at most {error}.
 
 {priors}
 

@@ -20,11 +20,11 @@ from esd_bench.embedded.parts import COLOURS
 
 
 def save(images: Float[Tensor, "n 3 h w"], columns: int, path: Path) -> None:
-    """A contact sheet in 160 colours, which keeps the file small."""
+    """A contact sheet with 65 levels of each colour, which halves the file and is not seen."""
     rows = images.cpu().unflatten(0, (-1, columns)).permute(0, 3, 1, 4, 2)
-    pixels = (rows.flatten(0, 1).flatten(1, 2) * 255).round().to(torch.uint8).numpy()
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    picture.quantize(160, dither=Image.Dither.NONE).save(path, optimize=True)
+    levels = (rows.flatten(0, 1).flatten(1, 2) * 64).round() * 4
+    pixels = levels.clamp(max=255).to(torch.uint8).numpy()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(path, optimize=True)
 
 
 def of_data(root: Path, device: str) -> None:
@@ -39,7 +39,7 @@ def of_data(root: Path, device: str) -> None:
     azimuth = torch.tensor(views * 2 * n)
     cameras = orbit(azimuth, torch.full_like(azimuth, 0.25), DISTANCE, FOV, data.SIZE).to(device)
     normals = torch.tensor([False] * 4 + [True] * 4).repeat(n).to(device)
-    rgba = raycast.cast(things, cameras, as_normals=normals, chunk=32)
+    rgba = raycast.cast(things, cameras, as_normals=normals)
     ground = torch.where(normals[:, None], 0.0, torch.full((len(kind), 3), 0.92, device=device))
     save(raycast.over(rgba, ground), 16, path)
 
