@@ -493,7 +493,7 @@ def reference_list(
     """List the finished sets."""
     from esd_bench.reference import sets
 
-    for found in sets(root):
+    for found in sets(_there(root)):
         _say(found.path.name)
 
 
@@ -504,12 +504,18 @@ def reference_verify(
     """Check every byte of the cache against its manifests."""
     from esd_bench.reference import sets, verify
 
-    faults = verify(root)
+    faults = verify(_there(root))
     for fault in faults:
         _aside(fault)
     _say(f"{len(sets(root))} sets, {len(faults)} faults")
     if faults:
         raise typer.Exit(2)
+
+
+def _there(folder: Path | None) -> Path | None:
+    if folder and not folder.is_dir():
+        raise ValueError(f"no folder {folder}")
+    return folder
 
 
 prompts_app = typer.Typer(help="Prompt suites.", no_args_is_help=True)

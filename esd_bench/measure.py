@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from esd_bench import __version__, features, reference
+from esd_bench.cameras import protocol
 from esd_bench.features import Features
 from esd_bench.metrics import Inputs, Metric, Score
 from esd_bench.spec import Choice, canonical
@@ -57,6 +58,8 @@ class Settings:
             )
         if self.references < 0 or self.references == 1:
             raise ValueError("a reference set needs two pictures at least; 0 is none")
+        for name in self.views:
+            protocol(name)
 
     def protocol(self, run: Run, metric: Metric) -> str:
         """The views that a metric reads of a run."""
