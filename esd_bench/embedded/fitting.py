@@ -115,7 +115,7 @@ class Fit:
             with torch.cuda.graph(graph):
                 self.step()
         except RuntimeError as error:
-            raise CaptureError(f"{self.name}: {error}") from error
+            raise CaptureError(f"{self.name}: {error}; go on with --eager") from error
         return graph.replay
 
     def progress(self) -> float:

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from esd_bench.embedded import card, data
+from esd_bench.embedded.fitting import CaptureError
 from esd_bench.embedded.training.classifier import classifier
 from esd_bench.embedded.training.clip import clip
 from esd_bench.embedded.training.job import Job
@@ -100,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         with progress_shown():
             train(words.pop("stages"), Job(**words))
-    except ValueError as error:
+    except (ValueError, CaptureError) as error:
         sys.exit(f"error: {error}")
 
 
