@@ -5,6 +5,7 @@ import os
 import queue
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import torch
@@ -46,7 +47,12 @@ def processes(workers: int = 2) -> Executor:
 
 def _results(done: Iterable["Future[list[Run]]"]) -> Iterator[Run]:
     for future in done:
-        yield from future.result()
+        try:
+            yield from future.result()
+        except BrokenProcessPool:
+            raise OSError(
+                "a worker died, killed or out of memory; run again to go on, or use fewer workers"
+            ) from None
 
 
 def _pass_on(news: Any, watch: Watch) -> None:

@@ -1,6 +1,7 @@
 """Executors with work that is a toy: where a pack is worked on changes nothing."""
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,12 @@ def toy(root: Path, specs: Sequence[RunSpec], watch: Watch) -> list[Run]:
 def failing(root: Path, specs: Sequence[RunSpec], watch: Watch) -> list[Run]:
     if specs[0].seed == 1:
         raise ValueError("seed 1 can't be made")
+    return toy(root, specs, watch)
+
+
+def dying(root: Path, specs: Sequence[RunSpec], watch: Watch) -> list[Run]:
+    if specs[0].seed == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
     return toy(root, specs, watch)
 
 
@@ -84,6 +91,14 @@ def test_an_error_stops_the_work_and_keeps_what_is_finished(tmp_path, executor):
     with pytest.raises(ValueError, match="seed 1 can't be made"):
         list(executor(partial(failing, tmp_path), packs(specs, 1), lambda news: None))
     assert [x.spec.seed for x in RunStore(tmp_path).find()][:1] == [0]
+    assert specs[1] in RunStore(tmp_path).missing(specs)
+
+
+def test_a_worker_that_dies_is_said_in_one_line(tmp_path):
+    specs = [spec(seed=i) for i in range(2)]
+    with pytest.raises(OSError, match="a worker died") as caught:
+        list(processes(workers=1)(partial(dying, tmp_path), packs(specs, 1), lambda news: None))
+    assert "\n" not in str(caught.value)
     assert specs[1] in RunStore(tmp_path).missing(specs)
 
 
