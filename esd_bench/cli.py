@@ -574,17 +574,26 @@ def demo(
     ] = None,
 ) -> None:
     """Generate, score and report on the embedded prior: some minutes on two cores, with pictures."""
-    from esd_bench.demo import demo as run
+    from esd_bench.demo import grid, summarise
+    from esd_bench.generate import generate as make
+    from esd_bench.store import RunStore
 
-    done = run(output, _say, workers, _whole(steps))
-    passed = {f"{r.record.label} ({r.spec.prompt.text})" for r in done.successes}
-    _say(f"right by the oracle's rule: {', '.join(sorted(passed)) or 'none'}")
-    missed = [r for r in done.runs if r not in done.successes]
-    for r in missed:
-        _say(f"not right by it: {r.record.label} ({r.spec.prompt.text}) {r.record.reason}")
-    if any(r.spec.method.title != "sds" for r in missed):
-        _say("VSD and ESD need a GPU's step counts; reports/embedded/ holds the stored benchmark.")
-    _say(f"all assets side by side: {done.picture}")
+    def say(line: str) -> None:
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    specs, store = grid(_whole(steps)), RunStore(output)
+    missing, count = store.missing(specs), workers or min(2, os.cpu_count() or 1)
+    say(
+        f"{len(missing)} of {len(specs)} assets to make, {count} at a time: SDS, then VSD and ESD from it"
+    )
+    with _bars(missing) as (watch, finished):
+        for run in make(specs, store, workers=count, watch=watch):
+            finished(run)
+    done = summarise(output, specs, say)
+    for run in done.runs:
+        verdict = "right" if run in done.successes else "not right"
+        say(f"{verdict} by the oracle's rule: {run.record.label}, {run.spec.prompt.text}")
+    say(f"all assets side by side: {done.picture}")
 
 
 @app.command()

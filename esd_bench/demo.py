@@ -1,12 +1,9 @@
 """demo: generate, score and report on the embedded prior, in under ten minutes on two cores, with pictures."""
 
-import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from esd_bench.generate import generate
 from esd_bench.pictures import sheet
 from esd_bench.presets import Settings, preset
 from esd_bench.prompts import load_suite
@@ -38,40 +35,38 @@ class Demo:
     successes: list[Run]
 
 
-def demo(root: Path, say: Say, workers: int | None = None, steps: tuple[int, ...] = ()) -> Demo:
+def grid(steps: tuple[int, ...] = ()) -> list[RunSpec]:
     """SDS from noise, then VSD and ESD from the SDS scene, for the prompts of the ``demo`` suite.
 
     Args:
-        root: folder of the runs; running again resumes.
-        say: is told what happens.
-        workers: processes side by side; by default one per core, at most two.
-        steps: of the SDS stage and of the stage after it, for tests.
+        steps: of the SDS stage and of the stage after it; by default the preset's.
     """
     suite = load_suite("demo")
     variants = [preset("embedded", Settings(name, {}, steps=steps)) for name in METHODS]
-    specs = expand([replace(v, suite=suite.name) for v in variants], suite.prompts, [0])
-    say(f"{len(specs)} assets: {', '.join(p.text for p in suite.prompts)} by {', '.join(METHODS)}")
+    return expand([replace(v, suite=suite.name) for v in variants], suite.prompts, [0])
+
+
+def summarise(root: Path, specs: Sequence[RunSpec], say: Say, references: int = 48) -> Demo:
+    """Score the finished runs, lay them side by side, and make the tables.
+
+    Args:
+        root: folder of the runs.
+        specs: of the runs.
+        say: is told what happens, the tables included.
+        references: pictures of each prompt, sampled from the prior, to score against.
+    """
     store = RunStore(root)
-    _generate(specs, store, say, workers or min(2, os.cpu_count() or 1))
-    runs = [run for run in store.find(suite=suite.name) if run.spec in specs]
+    runs = [run for run in store.find() if run.spec in specs]
     runs.sort(key=lambda run: (run.spec.prompt.id, METHODS.index(run.spec.method.title)))
-    say("scoring against 48 pictures of each prompt, sampled from the prior itself")
-    summary = score(root, settings=Scoring(reference_root=root / "references"))
+    picture = side_by_side(runs, root / "demo.png")
+    say(f"side by side: {picture}; scoring against {references} pictures of each prompt")
+    summary = score(
+        root, settings=Scoring(reference_root=root / "references", references=references)
+    )
     for problem in summary.problems:
         say(f"not scored: {problem}")
-    picture = side_by_side(runs, root / "demo.png")
     successes = [run for run in runs if _succeeds(store, run)]
     return Demo(runs, picture, _tables(root, say), successes)
-
-
-def _generate(specs: Sequence[RunSpec], store: RunStore, say: Say, workers: int) -> None:
-    started = time.perf_counter()
-    for run in generate(specs, store, workers=workers):
-        minutes = (time.perf_counter() - started) / 60
-        what = (
-            f"{run.record.label}, {run.spec.prompt.text}: {run.record.status} {run.record.reason}"
-        )
-        say(f"{minutes:4.1f} min  {what.strip()}  {run.folder / 'sheet.png'}")
 
 
 def _succeeds(store: RunStore, run: Run) -> bool:
