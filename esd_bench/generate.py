@@ -43,9 +43,12 @@ def generate(
     captured = device.startswith("cuda") if graph is None else graph
     orders = Orders(device, pack, checkpoint, captured, pins or {})
     groups = [group for some in packs(store.missing(specs), pack) for group in _equals(some, store)]
+    chains: dict[str, list[list[RunSpec]]] = {}
+    for group in groups:
+        chains.setdefault(group[0].prefix(1), []).append(group)
     options = {"workers": workers} if workers > 1 else {}
     run = plugins.load("executors", "processes" if workers > 1 else "serial")(**options)
-    yield from run(partial(_work, engine, store.root, orders), groups, watch)
+    yield from run(partial(_work, engine, store.root, orders), chains.values(), watch)
 
 
 def _work(

@@ -14,10 +14,12 @@ Work: TypeAlias = Callable[[Sequence[RunSpec], Watch], list[Run]]
 """Makes one pack, telling of its progress; can be pickled."""
 
 
+Chain: TypeAlias = Sequence[Sequence[RunSpec]]
+"""Packs to be made in order: the later ones may start from stages of the first."""
+
+
 @runtime_checkable
 class Executor(Protocol):
-    """Runs packs and hands back finished runs as they come; ``watch`` is called in this process."""
+    """Runs chains of packs and hands back finished runs as they come; ``watch`` is called in this process."""
 
-    def __call__(
-        self, work: Work, packs: Iterable[Sequence[RunSpec]], watch: Watch
-    ) -> Iterator[Run]: ...
+    def __call__(self, work: Work, chains: Iterable[Chain], watch: Watch) -> Iterator[Run]: ...

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import queue
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from esd_bench.engines import Watch
-from esd_bench.executors import Executor, Work
+from esd_bench.executors import Chain, Executor, Work
 from esd_bench.spec import RunSpec
 from esd_bench.store import Run
 
@@ -25,17 +25,18 @@ def processes(workers: int = 2) -> Executor:
         workers: how many processes.
     """
 
-    def run(work: Work, packs: Iterable[Sequence[RunSpec]], watch: Watch) -> Iterator[Run]:
+    def run(work: Work, chains: Iterable[Chain], watch: Watch) -> Iterator[Run]:
         context = multiprocessing.get_context("spawn")
         with context.Manager() as manager:
             news = manager.Queue()
             with ProcessPoolExecutor(workers, context, _single_threaded) as pool:
-                waiting = {pool.submit(work, list(pack), news.put) for pack in packs}
+
+                def submit(pack: Sequence[RunSpec]) -> Future[list[Run]]:
+                    return pool.submit(work, list(pack), news.put)
+
                 try:
-                    while waiting:
-                        done, waiting = wait(waiting, 0.2, FIRST_COMPLETED)
-                        _pass_on(news, watch)
-                        yield from _results(done)
+                    for made in _finished(submit, chains, lambda: _pass_on(news, watch)):
+                        yield from made
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     for child in multiprocessing.active_children():
@@ -45,14 +46,36 @@ def processes(workers: int = 2) -> Executor:
     return run
 
 
-def _results(done: Iterable["Future[list[Run]]"]) -> Iterator[Run]:
-    for future in done:
-        try:
-            yield from future.result()
-        except BrokenProcessPool:
-            raise OSError(
-                "a worker died, killed or out of memory; run again to go on, or use fewer workers"
-            ) from None
+def _finished(
+    submit: Callable[[Sequence[RunSpec]], Future[list[Run]]],
+    chains: Iterable[Chain],
+    meanwhile: Callable[[], None],
+) -> Iterator[list[Run]]:
+    """Packs as they come; the next one of a chain goes to work when the one before it is done."""
+    waiting: dict[Future[list[Run]], Chain] = {}
+
+    def begin(chain: Chain) -> None:
+        if chain:
+            waiting[submit(chain[0])] = chain[1:]
+
+    for chain in chains:
+        begin(chain)
+    while waiting:
+        done, _ = wait(waiting, 0.2, FIRST_COMPLETED)
+        meanwhile()
+        for future in done:
+            made = _result(future)
+            begin(waiting.pop(future))
+            yield made
+
+
+def _result(future: Future[list[Run]]) -> list[Run]:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise OSError(
+            "a worker died, killed or out of memory; run again to go on, or use fewer workers"
+        ) from None
 
 
 def _pass_on(news: Any, watch: Watch) -> None:

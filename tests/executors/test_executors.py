@@ -2,7 +2,9 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import torch
 
 from esd_bench.draws import Draws
 from esd_bench.engines import Progress, Watch
-from esd_bench.executors.processes import processes
+from esd_bench.executors.processes import _finished, processes
 from esd_bench.executors.serial import serial
 from esd_bench.spec import RunSpec, packs
 from esd_bench.store import Run, RunRecord, RunStore
@@ -31,6 +33,15 @@ def toy(root: Path, specs: Sequence[RunSpec], watch: Watch) -> list[Run]:
         ]
 
 
+def following(root: Path, specs: Sequence[RunSpec], watch: Watch) -> list[Run]:
+    """Seeds of one remainder by 10 form a chain; a later one finds the one before it finished."""
+    (one,) = specs
+    if one.seed >= 10:
+        assert RunStore(root).find(seed=one.seed - 10), "the one before is not finished"
+    time.sleep(0.05 * (one.seed % 10))
+    return toy(root, specs, watch)
+
+
 def failing(root: Path, specs: Sequence[RunSpec], watch: Watch) -> list[Run]:
     if specs[0].seed == 1:
         raise ValueError("seed 1 can't be made")
@@ -43,12 +54,17 @@ def dying(root: Path, specs: Sequence[RunSpec], watch: Watch) -> list[Run]:
     return toy(root, specs, watch)
 
 
+def chains(specs: Sequence[RunSpec], width: int) -> list[list[list[RunSpec]]]:
+    """Every pack for itself."""
+    return [[pack] for pack in packs(specs, width)]
+
+
 def run(
     executor: Callable[..., object], work: object, root: Path
 ) -> tuple[list[Run], list[Progress]]:
     news: list[Progress] = []
     specs = [spec(seed=i) for i in range(5)]
-    made = list(executor(partial(work, root), packs(specs, 2), news.append))  # type: ignore[arg-type, call-arg]
+    made = list(executor(partial(work, root), chains(specs, 2), news.append))  # type: ignore[arg-type, call-arg]
     return made, news
 
 
@@ -85,11 +101,22 @@ def test_a_worker_has_one_thread(both):
     assert {x.numbers["threads"] for x in both["processes"][1]} == {1.0}
 
 
+def test_the_packs_of_a_chain_are_made_in_order(tmp_path):
+    """Two at a time; threads do for processes here."""
+    made = [[[spec(seed=10 * i + k)] for i in range(3)] for k in (2, 0, 1)]
+    with ThreadPoolExecutor(2) as pool:
+        work = partial(following, tmp_path / "processes", watch=lambda news: None)
+        list(_finished(lambda pack: pool.submit(work, pack), made, lambda: None))
+    list(serial()(partial(following, tmp_path / "serial"), made, lambda news: None))
+    for folder in ("processes", "serial"):
+        assert len(RunStore(tmp_path / folder).find()) == 9
+
+
 @pytest.mark.parametrize("executor", [serial(), processes(workers=1)], ids=["serial", "processes"])
 def test_an_error_stops_the_work_and_keeps_what_is_finished(tmp_path, executor):
     specs = [spec(seed=i) for i in range(3)]
     with pytest.raises(ValueError, match="seed 1 can't be made"):
-        list(executor(partial(failing, tmp_path), packs(specs, 1), lambda news: None))
+        list(executor(partial(failing, tmp_path), chains(specs, 1), lambda news: None))
     assert [x.spec.seed for x in RunStore(tmp_path).find()][:1] == [0]
     assert specs[1] in RunStore(tmp_path).missing(specs)
 
@@ -97,7 +124,7 @@ def test_an_error_stops_the_work_and_keeps_what_is_finished(tmp_path, executor):
 def test_a_worker_that_dies_is_said_in_one_line(tmp_path):
     specs = [spec(seed=i) for i in range(2)]
     with pytest.raises(OSError, match="a worker died") as caught:
-        list(processes(workers=1)(partial(dying, tmp_path), packs(specs, 1), lambda news: None))
+        list(processes(workers=1)(partial(dying, tmp_path), chains(specs, 1), lambda news: None))
     assert "\n" not in str(caught.value)
     assert specs[1] in RunStore(tmp_path).missing(specs)
 
