@@ -619,6 +619,9 @@ def doctor(
         str | None,
         typer.Option(help="embedded, embedded-biased, a hub id or a folder, to examine."),
     ] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="What to sample instead: two or more; repeat.")
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="DDIM steps of the samples.")] = 25,
     device: Device = "auto",
 ) -> None:
@@ -641,7 +644,7 @@ def doctor(
     from esd_bench import plugins
 
     made = plugins.load("priors", "stable_diffusion")(torch.device(_device(device)), folder=prior)
-    found = diagnose(made, steps=steps)
+    found = diagnose(made, prompt, steps=steps)
     for line in found.lines():
         _say(line)
     if found.fault:

@@ -195,10 +195,11 @@ def test_a_truncated_picture_is_named_and_the_rest_is_scored(made, tmp_path):
         (["list", "colours"], "no kind 'colours'"),
         (["illustrate", "cubes"], "nothing called 'cubes'"),
         (["doctor", "--prior", "/nowhere"], "no folder '/nowhere'"),
+        (["doctor", "--prior", "embedded", "--prompt", "a"], "two prompts or more"),
         (["embedded", "export", "huge", "-o", "x"], "no embedded prior 'huge'"),
         (["paint"], "No such command 'paint'"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(map(str, value[:3])) if isinstance(value, list) else "",
 )
 def test_other_commands_refuse(made, tmp_path, monkeypatch, words, said):
     monkeypatch.chdir(tmp_path)
