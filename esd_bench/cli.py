@@ -586,6 +586,8 @@ def demo(
     say(
         f"{len(missing)} of {len(specs)} assets to make, {count} at a time: SDS, then VSD and ESD from it"
     )
+    if missing:
+        say(f"{store.preview} shows the present state, renewed every 100 steps")
     with _bars(missing) as (watch, finished):
         for run in make(specs, store, workers=count, watch=watch):
             finished(run)

@@ -88,6 +88,11 @@ class RunStore:
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
 
+    @property
+    def preview(self) -> Path:
+        """A picture of what is being made at present."""
+        return self.root / "preview.png"
+
     def folder(self, spec: RunSpec) -> Path:
         """Where a finished run of this spec lies."""
         return self.root / spec.suite / spec.prompt.id / spec.id

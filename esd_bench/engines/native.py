@@ -1,5 +1,6 @@
 """Our own distillation: the loop of :mod:`esd_bench.distill`, stage by stage, with checkpoints and evaluation views."""
 
+import os
 import platform
 import subprocess
 import time
@@ -195,6 +196,23 @@ class _Pack:
             state = {**step.state(), "seconds": worked}
             for i, spec in enumerate(self.specs):
                 self.store.checkpoint(spec, {k: v[i : i + 1] for k, v in state.items()}, done)
+            self._preview(done)
+
+    def _preview(self, done: int) -> None:
+        """Show the first member as it is: six views, in one picture that the next preview replaces."""
+        spec = self.specs[0]
+        views = look(self._alone(0), protocol("ring:15:6", spec.view_size), "ring:15:6")
+        caption = f"{spec.prompt.text}\n{spec.label}\nstep {done} of {spec.steps}"
+        beside = self.store.preview.with_name(f".preview-{os.getpid()}.png")
+        sheet([(caption, views.over("white"))], beside, scale=2)
+        beside.replace(self.store.preview)
+
+    def _alone(self, index: int) -> Any:
+        """The scene of one member."""
+        scene = self.specs[index].scene.make("scenes", self.seeds[index : index + 1].cpu())
+        scene = scene.to(self.orders.device)
+        scene.load_state_dict(self._member(index))
+        return scene
 
     def _keep(self, number: int) -> None:
         """Store the scene between stages; the last one is stored by ``finish``."""
@@ -210,10 +228,7 @@ class _Pack:
         """Render the evaluation views of a member, judge it, and complete its folder."""
         spec = self.specs[index]
         folder = self.store.working(spec)
-        scene = spec.scene.make("scenes", self.seeds[index : index + 1].cpu()).to(
-            self.orders.device
-        )
-        scene.load_state_dict(self._member(index))
+        scene = self._alone(index)
         sets = {name: look(scene, protocol(name, spec.view_size), name) for name in spec.views}
         reason = FAULTS[max(0, int(self.fault[index]))] or _judge(next(iter(sets.values())))
         for name, views in sets.items():
