@@ -1,7 +1,7 @@
 """Prompts, the suites they come in, and the wording that depends on the view.
 
 A suite is a TOML file: a table ``[suite]`` with ``name``, ``source``, ``licence``, and one ``[[prompt]]`` each with
-``text`` and optionally ``id``, ``subject``, ``tags`` and ``without`` (words that contradict a view; Debiased-SDS).
+``text`` and optionally ``id``, ``subject``, ``tags`` and ``source``.
 """
 
 import hashlib

@@ -25,9 +25,6 @@ PerView: TypeAlias = Float[Tensor, "p v"]
 """One number per pack member and view."""
 Timesteps: TypeAlias = Int[Tensor, "p v"]
 """Integer noise levels in [0, T)."""
-Features: TypeAlias = Float[Tensor, "n d"]
-Probabilities: TypeAlias = Float[Tensor, "n k"]
-"""Rows sum to one."""
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,7 @@ def _source(model: str) -> str:
         return model
     from esd_bench.embedded.weights import clip_folder
 
-    try:
-        return f"local-dir:{clip_folder()}"
-    except RuntimeError as error:
-        raise ValueError(str(error)) from None
+    return f"local-dir:{clip_folder()}"
 
 
 def _load(source: str, pretrained: str | None) -> tuple[Any, Any, Any]:

@@ -29,11 +29,7 @@ def embedded(device: torch.device, /) -> Embedder:
     from esd_bench.embedded.objects import COLOURS, NAMES
     from esd_bench.embedded.weights import classifier
 
-    try:
-        network = classifier()
-    except RuntimeError as error:
-        raise ValueError(str(error)) from None
-    return judge(frozen(network, device), device, tuple(NAMES), tuple(COLOURS))
+    return judge(frozen(classifier(), device), device, tuple(NAMES), tuple(COLOURS))
 
 
 def judge(

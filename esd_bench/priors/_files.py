@@ -36,7 +36,7 @@ def _shipped(name: str) -> dict[str, Path]:
 
     try:
         return {part: Path(path) for part, path in components(name).items()}
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise ValueError(f"cannot load the prior {name!r}: {error}") from None
 
 

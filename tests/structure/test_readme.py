@@ -1,6 +1,7 @@
 """README's table is what the command above it prints from the stored scores; README is short."""
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -20,3 +21,9 @@ def test_the_table_is_made_from_the_stored_scores():
 
 def test_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+def test_the_table_of_benchmarks_is_made_from_the_stored_results():
+    page = ROOT / "benchmarks" / "README.md"
+    made = runpy.run_path(str(ROOT / "benchmarks" / "table.py"))
+    assert page.read_text() == made["filled"](page.read_text())
