@@ -1,4 +1,4 @@
-"""The command line: ``esd-bench generate | score | report | reference | prompts | illustrate | embedded | demo | list | doctor``.
+"""The command line: ``esd-bench generate | score | report | sheet | reference | prompts | illustrate | embedded | demo | list | doctor``.
 
 Commands import what they need when they run, so that ``--help`` and ``report`` answer at once.
 """
@@ -429,6 +429,36 @@ def report(
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text)
     _aside(f"written: {output}")
+
+
+@app.command()
+def sheet(
+    runs: Annotated[
+        Path, typer.Argument(help="The folder of runs, of one suite, or of one prompt.")
+    ] = Path("runs"),
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Runs to keep: method=esd, wording='view words', seed=0; repeat."),
+    ] = None,
+    views: Annotated[int, typer.Option(min=1, help="Views of each asset.")] = 6,
+    output: Annotated[
+        Path, typer.Option("--out", "-o", help="The picture: .png, .webp or .jpg.")
+    ] = Path("sheet.png"),
+) -> None:
+    """Lay the assets side by side: a row for each prompt, some views by each method.
+
+    Examples:
+
+        esd-bench sheet runs/
+
+        esd-bench sheet runs/ --only method=esd --views 12 --out esd.webp
+    """
+    from esd_bench.sheets import contact_sheet
+
+    if output.suffix not in (".png", ".webp", ".jpg"):
+        raise ValueError(f"a sheet is a .png, .webp or .jpg, not {output.name!r}")
+    count = contact_sheet(runs, output, _pairs(only) or None, views)
+    _aside(f"written: {output}, {count} assets")
 
 
 @contextmanager

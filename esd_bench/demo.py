@@ -4,15 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from esd_bench.pictures import sheet
 from esd_bench.presets import Settings, preset
 from esd_bench.prompts import load_suite
 from esd_bench.report import report
 from esd_bench.score import Settings as Scoring
 from esd_bench.score import score
+from esd_bench.sheets import contact_sheet
 from esd_bench.spec import RunSpec, expand
 from esd_bench.store import Run, RunStore
-from esd_bench.views import ViewSet
 
 METHODS = ("sds", "vsd", "esd")
 Say = Callable[[str], None]
@@ -58,7 +57,8 @@ def summarise(root: Path, specs: Sequence[RunSpec], say: Say, references: int = 
     store = RunStore(root)
     runs = [run for run in store.find() if run.spec in specs]
     runs.sort(key=lambda run: (run.spec.prompt.id, METHODS.index(run.spec.method.title)))
-    picture = side_by_side(runs, root / "demo.png")
+    picture = root / "demo.png"
+    contact_sheet(root, picture)
     say(f"side by side: {picture}; scoring against {references} pictures of each prompt")
     summary = score(
         root, settings=Scoring(reference_root=root / "references", references=references)
@@ -84,15 +84,3 @@ def _tables(root: Path, say: Say) -> list[Path]:
         paths[-1].write_text(text)
         (root / f"{name}.tex").write_text(report(root, name, "latex"))
     return paths
-
-
-def side_by_side(runs: Sequence[Run], path: Path) -> Path:
-    """Twelve views around each asset, a row each, captioned with what it started from."""
-    rows = []
-    for run in runs:
-        views = ViewSet.load(run.views_folder(run.spec.views[-1])).over("white")
-        origin = "from the SDS scene" if len(run.spec.stages) > 1 else "from noise"
-        caption = f"{run.spec.prompt.text}\n{run.record.label}\n{origin}"
-        rows.append((caption, views[:: max(1, len(views) // 12)][:12]))
-    sheet(rows, path)
-    return path

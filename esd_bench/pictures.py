@@ -31,26 +31,36 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def sheet(
-    rows: Sequence[tuple[str, Images]], path: Path, scale: int = 1, margin: int = 150
+    rows: Sequence[tuple[str, Images]],
+    path: Path,
+    scale: int = 1,
+    margin: int = 150,
+    heads: Sequence[str] = (),
 ) -> None:
-    """Captioned rows of pictures under each other, as a PNG.
+    """Captioned rows of pictures under each other, in the format that the file's ending names.
 
     Args:
         rows: a caption (may hold line breaks) and the pictures of each row.
-        path: the file to write.
+        path: the file to write, such as ``.png`` or ``.webp``.
         scale: enlargement by an integer.
         margin: width of the captions in pixels.
+        heads: captions over equal shares of the width, with a line between them.
     """
     strips = [row(rgb, scale) for _, rgb in rows]
-    width = margin + max(strip.width for strip in strips)
-    page = Image.new("RGB", (width, sum(strip.height for strip in strips)), "white")
-    pen, font, top = ImageDraw.Draw(page), _font(11), 0
+    wide, top = max(strip.width for strip in strips), 20 if heads else 0
+    height = top + sum(strip.height for strip in strips)
+    page = Image.new("RGB", (margin + wide, height), "white")
+    pen, font = ImageDraw.Draw(page), _font(11)
     for (caption, _), strip in zip(rows, strips, strict=True):
         page.paste(strip, (margin, top))
         pen.multiline_text((4, top + 4), caption, fill="black", font=font)
         top += strip.height
+    for number, head in enumerate(heads):
+        left = margin + number * wide // len(heads)
+        pen.text((left + 4, 3), head, fill="black", font=font)
+        pen.line((left, 0, left, height), fill="black")
     path.parent.mkdir(parents=True, exist_ok=True)
-    page.save(path, optimize=True)
+    page.save(path, optimize=True, quality=90)
 
 
 def turntable(

@@ -165,7 +165,7 @@ class RunStore:
         wanted = spec.prefix(count)
         for folder in self._folders(prompt=spec.prompt.id):
             with suppress(OSError, ValueError, SafetensorError):
-                run = _read(folder)
+                run = read_run(folder)
                 whole = len(run.spec.stages) == count
                 path = run.scene_file if whole else folder / f"stage-{count}.safetensors"
                 if run.record.status == "finished" and run.spec.prefix(count) == wanted:
@@ -203,7 +203,7 @@ class RunStore:
         Raises:
             ValueError: for a broken spec or record, naming the file.
         """
-        found = [_read(folder) for folder in self._folders(**filters)]
+        found = [read_run(folder) for folder in self._folders(**filters)]
         return [
             run for run in found if all(_facts(run)[key] == value for key, value in filters.items())
         ]
@@ -240,7 +240,12 @@ def _facts(run: Run) -> dict[str, Any]:
     }
 
 
-def _read(folder: Path) -> Run:
+def read_run(folder: Path) -> Run:
+    """A finished run from its folder.
+
+    Raises:
+        ValueError: for a broken spec or record, naming the file.
+    """
     given, record = read_json(folder / "spec.json"), read_json(folder / "record.json")
     try:
         spec = RunSpec.from_json(given)

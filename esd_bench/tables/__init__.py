@@ -4,6 +4,7 @@
 ``report`` gathers: one row per (run, score) with the columns of :data:`COLUMNS`.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,6 +39,21 @@ A run without any score has one row with an empty ``score``; its ``note`` says w
 or "no view words", ``start`` the methods of the stages before the last, ``provenance`` what may differ between numbers that
 are still comparable (device, versions, batch).
 """
+METHODS = ("sds", "vsd", "debiased_sds", "perp_neg", "esd")
+"""The order of the paper's tables; other methods follow by name."""
+
+
+def natural(text: str) -> list[tuple[int, float, str]]:
+    """A sort key under which 2 comes before 10."""
+    parts = re.findall(r"\d+\.?\d*|\D+", text)
+    return [(0, float(x), "") if x[0].isdigit() else (1, 0.0, x) for x in parts]
+
+
+def labels(frame: pd.DataFrame) -> list[str]:
+    """The labels in a frame in the order of the paper's tables, then by name."""
+    names = frame.drop_duplicates("label").set_index("label")["method"]
+    rank = {str(x): METHODS.index(m) if m in METHODS else 9 for x, m in names.items()}
+    return sorted(rank, key=lambda label: (rank[label], natural(label)))
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
-"""What the tables share: known columns, the order of methods, and numbers per prompt."""
+"""What the tables share: known columns, and numbers per prompt."""
 
 import json
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from esd_bench import stats
-from esd_bench.tables import Body, Cell, Column
+from esd_bench.tables import Body, Cell, Column, labels
 
 QUALITY = ("clip_distance", "fid", "iq", "iv", "ig")
 """The columns of the paper's tables."""
@@ -36,7 +35,6 @@ NOTES = {
     "success_rate": "prompts of which humans passed at least one seed",
     "success": "one front, the right kind, seen where it should be; not a human judgement",
 }
-METHODS = ("sds", "vsd", "debiased_sds", "perp_neg", "esd")
 
 
 def present(frame: pd.DataFrame, scores: Iterable[str]) -> list[str]:
@@ -81,12 +79,6 @@ def _note(rows: pd.DataFrame) -> str:
     return ", ".join(str(fact) for fact in facts if fact)
 
 
-def natural(text: str) -> list[tuple[int, float, str]]:
-    """A sort key under which 2 comes before 10."""
-    parts = re.findall(r"\d+\.?\d*|\D+", text)
-    return [(0, float(x), "") if x[0].isdigit() else (1, 0.0, x) for x in parts]
-
-
 @dataclass(frozen=True)
 class Study:
     """A frame with what the tables ask of it: one number for each method, score and prompt.
@@ -115,9 +107,7 @@ class Study:
     @property
     def labels(self) -> list[str]:
         """Methods in the order of the paper's tables, then by name."""
-        names = self.runs.drop_duplicates("label").set_index("label")["method"]
-        rank = {str(x): METHODS.index(m) if m in METHODS else 9 for x, m in names.items()}
-        return sorted(rank, key=lambda label: (rank[label], natural(label)))
+        return labels(self.runs)
 
     def prompts(self, label: str) -> int:
         """How many prompts a method was given."""

@@ -2,17 +2,8 @@
 
 import pandas as pd
 
-from esd_bench.tables import Body, Cell, Table
-from esd_bench.tables._cells import (
-    QUALITY,
-    RATES,
-    Study,
-    column,
-    footnotes,
-    natural,
-    present,
-    shown,
-)
+from esd_bench.tables import Body, Cell, Table, natural
+from esd_bench.tables._cells import QUALITY, RATES, Study, column, footnotes, present, shown
 
 TITLE = "Every prompt by every method; means over seeds."
 

@@ -1,23 +1,43 @@
 #!/usr/bin/env bash
 # The embedded benchmark: 24 prompts that no setting was chosen by, one seed; SDS, VSD, ESD(.5), ESD(1); view words on and
-# off; on the strongly biased prior, in packs of 24 on a GPU. Running it again resumes.
+# off; on the strongly biased prior, in packs of 24. Arms run side by side, one GPU each. Running it again resumes.
 #
-#   bash reports/embedded/make.sh [RUNS]        ESD_BENCH="esd-bench" and DEVICE="cuda" may be set
+#   bash reports/embedded/make.sh [RUNS]        GPUS=4 and ESD_BENCH="esd-bench" may be set
+#
+# To try it without a GPU:  DEVICE=cpu STEPS=2 PACK=2 PROMPTS=demo HERE=/tmp/try bash reports/embedded/make.sh /tmp/try/runs
 set -euo pipefail
-here=$(dirname "$0")
+here=${HERE:-$(dirname "$0")}
 runs=${1:-runs/embedded}
-read -ra bench <<<"${ESD_BENCH:-esd-bench}"
 device=${DEVICE:-cuda}
-pack=${PACK:-24}
-extra=(${STEPS:+--steps "$STEPS"})
+gpus=${GPUS:-1}
+read -ra bench <<<"${ESD_BENCH:-esd-bench}"
 
+arms=()
 for words in --view-words --no-view-words; do
-  common=(--preset embedded-gpu --prior embedded-biased --prompts benchmark --pack "$pack" --device "$device" --out "$runs")
-  "${bench[@]}" generate -m sds -m vsd -m esd "$words" "${common[@]}" "${extra[@]}"
-  "${bench[@]}" generate -m esd --set entropy=1 "$words" "${common[@]}" "${extra[@]}"
+  arms+=("-m vsd $words" "-m esd $words" "-m esd --set entropy=1 $words" "-m sds $words")
 done
+
+generate() { # every GPUS-th arm, from the N-th
+  for ((arm = $1; arm < ${#arms[@]}; arm += gpus)); do
+    read -ra options <<<"${arms[arm]} ${STEPS:+--steps $STEPS}"
+    "${bench[@]}" generate "${options[@]}" --preset embedded-gpu --prior embedded-biased --prompts "${PROMPTS:-benchmark}" \
+      --pack "${PACK:-24}" --device "$device" --out "$runs"
+  done
+}
+
+workers=()
+for ((gpu = 0; gpu < gpus; gpu++)); do
+  if ((gpus > 1)); then export CUDA_VISIBLE_DEVICES=$gpu; fi
+  generate "$gpu" &
+  workers+=($!)
+done
+unset CUDA_VISIBLE_DEVICES
+for worker in "${workers[@]}"; do wait "$worker"; done
+
+"${bench[@]}" sheet "$runs" --only wording="view words" --out "$here/view-words.webp"
+"${bench[@]}" sheet "$runs" --only wording="no view words" --out "$here/no-view-words.webp"
 "${bench[@]}" score "$runs" --device "$device"
-"${bench[@]}" report "$runs" --scores "$here/scores.csv" >"$here/overview.md"
+"${bench[@]}" report "$runs" --scores "$here/scores.csv" --out "$here/overview.md"
 for table in overview spread per_prompt collapse; do
   for format in csv latex markdown; do
     ending=${format/latex/tex} ending=${ending/markdown/md}

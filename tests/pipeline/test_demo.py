@@ -52,7 +52,7 @@ def test_everything_is_scored_and_tabled(made):
 
 def test_the_assets_lie_side_by_side(made):
     with Image.open(made[0].picture) as picture:
-        assert picture.height == 3 * 64
+        assert picture.size == (150 + 3 * 6 * 64, 20 + 64)
 
 
 @pytest.mark.slow

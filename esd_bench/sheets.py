@@ -1,0 +1,58 @@
+"""sheet: the assets of a study on one page, a row for each prompt and seed, some views by each method."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from esd_bench.gather import gather
+from esd_bench.pictures import sheet
+from esd_bench.store import read_run
+from esd_bench.tables import labels
+from esd_bench.types import Images
+from esd_bench.views import ViewSet
+
+
+def contact_sheet(
+    root: Path | str, path: Path, only: Mapping[str, Any] | None = None, count: int = 6
+) -> int:
+    """Draw finished runs side by side, methods in the order of the tables.
+
+    Args:
+        root: a folder of runs, of one suite, or of one prompt.
+        path: the file to write; its ending names the format.
+        only: values that columns of :data:`esd_bench.gather.FILTERS` must have.
+        count: views of each asset, equally spaced around it.
+
+    Returns:
+        how many assets are on the page.
+
+    Raises:
+        ValueError: when there is nothing to show, or a run can't be read.
+    """
+    if Path(root).is_file():
+        raise ValueError(f"{root} is a file; a contact sheet is made from a folder of runs")
+    runs = gather(root, only).drop_duplicates("run")
+    heads = labels(runs)
+    sheet(list(_rows(runs, heads, count)), path, heads=heads)
+    return len(runs)
+
+
+def _rows(runs: pd.DataFrame, heads: list[str], count: int) -> Iterator[tuple[str, Images]]:
+    seeds = runs["seed"].nunique() > 1
+    for (_, seed), group in runs.groupby(["prompt", "seed"]):
+        places = dict(zip(group["label"], group["run"], strict=True))
+        seen = {label: _around(Path(place), count) for label, place in places.items()}
+        blank = torch.ones_like(next(iter(seen.values())))
+        caption = str(group["text"].iloc[0]) + (f"\nseed {seed}" if seeds else "")
+        yield caption, torch.cat([seen.get(label, blank) for label in heads])
+
+
+def _around(folder: Path, count: int) -> Images:
+    """Views of a run's last view set, which is the ring, on white."""
+    run = read_run(folder)
+    views = ViewSet.load(run.views_folder(run.spec.views[-1])).over("white")
+    picked = [round(i * len(views) / count) % len(views) for i in range(count)]
+    return views[picked]
