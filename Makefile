@@ -1,6 +1,7 @@
 # demo   generate, score and report on the embedded prior, with pictures (CPU, offline once installed)
 # test   the default tests (CPU, offline)
 # check  format, lint, types, import layers
+# tables the tables of README and of the reports, from stored results
 # all of them make a virtual environment first; "make PYTHON=python3.12 VENV=/elsewhere test" chooses another
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check clean
+.PHONY: demo test check tables clean
 
 demo: $(VENV)/.installed
 	$(BIN)/esd-bench demo
@@ -22,6 +23,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+tables: $(VENV)/.installed
+	$(BIN)/python reports/tables.py
 
 clean:
 	rm -rf $(VENV) build dist

@@ -1,43 +1,64 @@
-"""The table of README.md out of the stored results: ``python benchmarks/table.py`` writes it between its marks."""
+"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets]``."""
 
 import json
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BEGIN, END = "<!-- table: python benchmarks/table.py -->", "<!-- end -->"
 
 
 def result(name: str) -> dict:
     return json.loads((HERE / "results" / f"{name}.json").read_text())
 
 
-def rows() -> list[tuple[str, str, str]]:
-    frechet, fused = result("frechet"), result("fused_forward")
-    n, d = frechet["n"], frechet["d"]
-    told = [("`frechet.py`", f"scipy's `sqrtm`, n = {n}, d = {d}", frechet["times faster"])]
+def ratios() -> str:
+    """How many times faster than a peer."""
+    frechet, n_d = result("frechet"), "n = {n}, d = {d}"
+    told = [("frechet.py", f"scipy's `sqrtm`, {n_d.format(**frechet)}", frechet["times faster"])]
     for name, options in (("scoring", ""), ("scoring_imagenet", " --network imagenet")):
         found = result(name)
         against = f"torchmetrics metric by metric, same networks, {found['views']} views"
-        told.append((f"`scoring.py{options}`", against, found["times faster"]))
-    for part, what in (("rows", "the rows of an ESD step"), ("step", "with the student's fit")):
-        for peer, ratio in fused[part]["times faster than"].items():
-            told.append(("`fused_forward.py`", f"{peer}, {what}, {fused['size']} size", ratio))
-    return [
-        (command, peer, f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.3g}")
-        for command, peer, ratio in told
-    ]
+        told.append((f"scoring.py{options}", against, found["times faster"]))
+    for name, options in (("fused_forward", ""), ("fused_forward_sd21", " --size sd21")):
+        fused = result(name)
+        for part, what in (("rows", "the rows of an ESD step"), ("step", "with the student's fit")):
+            for peer, ratio in fused[part]["times faster than"].items():
+                told.append((f"fused_forward.py{options}", f"{peer}, {what}", ratio))
+    for method in ("sds", "esd"):
+        pack = result(f"pack_{method}")
+        for name, ratio in list(pack["times faster than the first"].items())[1:]:
+            told.append((f"pack.py --method {method}", f"pack 1, eager: {name}", ratio))
+    lines = [f"| `{what}` | {peer} | {_short(ratio)} |" for what, peer, ratio in told]
+    return "\n".join(["| command | against | times faster, median |", "|---|---|---|", *lines])
 
 
-def table() -> str:
-    head = ["| command | against | times faster, median |", "|---|---|---|"]
-    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows())])
+def assets() -> str:
+    """What a step and an asset cost, alone and side by side."""
+    lines = ["| method, scenes side by side | machine | ms a step | seconds an asset | GiB |"]
+    lines.append("|---|---|---|---|---|")
+    for name in ("pack_sds_cpu", "pack_esd_cpu", "pack_sds", "pack_esd"):
+        found = result(name)
+        for how, value in found.items():
+            if not how.startswith("pack "):
+                continue
+            width, mode = how.removeprefix("pack ").split(", ")
+            gpu = found["machine"]["device"].startswith("NVIDIA")
+            where = f"{found['machine']['device']}, {mode}" if gpu else "CPU, two cores"
+            seconds = found["steps"] / value["scene-steps per second"]
+            cells = (
+                f"{found['method'].upper()}, {width}",
+                where,
+                _short(value["milliseconds per step"]),
+                _short(seconds),
+                _short(value["peak GiB"]) if gpu else "–",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def filled(text: str) -> str:
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
-    page = HERE / "README.md"
-    page.write_text(filled(page.read_text()))
+    print({"ratios": ratios, "assets": assets}[(sys.argv[1:] or ["ratios"])[0]]())

@@ -78,6 +78,15 @@ def _pairs(items: Sequence[str] | None) -> dict[str, str]:
     return {key.strip(): value.strip() for key, value in pairs}
 
 
+def _choices(items: Sequence[str] | None) -> dict[str, list[str]]:
+    """``key=value`` items as key -> values: of one key any, of several keys all."""
+    found: dict[str, list[str]] = {}
+    for item in items or ():
+        for key, value in _pairs([item]).items():
+            found.setdefault(key, []).append(value)
+    return found
+
+
 def _grouped(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
     """``--set`` values by plugin kind: ``student.rank=8`` is the student's, ``entropy=0.5`` the method's."""
     groups: dict[str, dict[str, str]] = {}
@@ -420,9 +429,9 @@ def report(
         text = report_published(int(table) if table else None, format_)
     else:
         if scores:
-            write_scores(gather(runs, _pairs(only) or None), scores)
+            write_scores(gather(runs, _choices(only)), scores)
         options = {"texts": True} if show_prompts else None
-        text = run(runs, table or "overview", format_, _pairs(only) or None, options)
+        text = run(runs, table or "overview", format_, _choices(only), options)
     if output is None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
@@ -451,13 +460,13 @@ def sheet(
 
         esd-bench sheet runs/
 
-        esd-bench sheet runs/ --only method=esd --views 12 --out esd.webp
+        esd-bench sheet runs/ --only method=vsd --only method=esd --views 12 --out both.webp
     """
     from esd_bench.sheets import contact_sheet
 
     if output.suffix not in (".png", ".webp", ".jpg"):
         raise ValueError(f"a sheet is a .png, .webp or .jpg, not {output.name!r}")
-    count = contact_sheet(runs, output, _pairs(only) or None, views)
+    count = contact_sheet(runs, output, _choices(only), views)
     _aside(f"written: {output}, {count} assets")
 
 

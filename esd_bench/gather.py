@@ -24,26 +24,32 @@ def gather(root: Path | str, only: Mapping[str, Any] | None = None) -> pd.DataFr
 
     Args:
         root: a folder of runs (of all suites, of one, or of one prompt), or a CSV of :func:`write_scores`.
-        only: values that columns of :data:`FILTERS` must have, such as ``{"suite": "benchmark"}``.
+        only: values that columns of :data:`FILTERS` must have, such as ``{"suite": "benchmark"}``; or lists of them.
 
     Raises:
         ValueError: for a broken file, naming it, or when no finished run is left.
     """
     path = Path(root)
     frame = _from_csv(path) if path.is_file() else _from_runs(path)
-    for name, value in (only or {}).items():
+    chosen = {k: [*map(str, v if isinstance(v, list) else [v])] for k, v in (only or {}).items()}
+    for name, values in chosen.items():
         if name not in FILTERS:
             raise ValueError(f"runs can be chosen by {', '.join(FILTERS)}, not by {name!r}")
-        frame = frame[frame[name].astype(str) == str(value)]
+        frame = frame[frame[name].astype(str).isin(values)]
     if frame.empty:
-        which = ", ".join(f"{name} {value}" for name, value in (only or {}).items())
+        which = ", ".join(f"{name} {' or '.join(values)}" for name, values in chosen.items())
         raise ValueError(f"no finished run in {root}" + (f" with {which}" if which else ""))
     return _one_suite_each(frame)
 
 
 def write_scores(frame: pd.DataFrame, path: Path | str) -> None:
-    """Store a gathered frame, so that tables can be made again without the runs."""
-    frame.to_csv(path, index=False, lineterminator="\n")
+    """Store a gathered frame, so that tables can be made again without the runs; ``.csv.gz`` is compressed.
+
+    Runs keep the last three parts of their folders: suite, prompt and id.
+    """
+    runs = frame["run"].map(lambda run: "/".join(Path(run).parts[-3:]))
+    packed = {"method": "gzip", "mtime": 0} if Path(path).suffix == ".gz" else None
+    frame.assign(run=runs).to_csv(path, index=False, lineterminator="\n", compression=packed)
 
 
 def _one_suite_each(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Contact sheets and turntables: how a person looks at an asset."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def sheet(
     """Captioned rows of pictures under each other, in the format that the file's ending names.
 
     Args:
-        rows: a caption (may hold line breaks) and the pictures of each row.
+        rows: a caption (wrapped to the margin; may hold line breaks) and the pictures of each row.
         path: the file to write, such as ``.png`` or ``.webp``.
         scale: enlargement by an integer.
         margin: width of the captions in pixels.
@@ -52,8 +53,9 @@ def sheet(
     page = Image.new("RGB", (margin + wide, height), "white")
     pen, font = ImageDraw.Draw(page), _font(11)
     for (caption, _), strip in zip(rows, strips, strict=True):
+        lines = [x for line in caption.split("\n") for x in textwrap.wrap(line, margin // 7)]
+        pen.multiline_text((4, top + 4), "\n".join(lines), fill="black", font=font)
         page.paste(strip, (margin, top))
-        pen.multiline_text((4, top + 4), caption, fill="black", font=font)
         top += strip.height
     for number, head in enumerate(heads):
         left = margin + number * wide // len(heads)

@@ -1,4 +1,4 @@
-"""sheet: the assets of a study on one page, a row for each prompt and seed, some views by each method."""
+"""sheet: the assets of a study on one page, a row for each prompt, wording and seed, some views by each method."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,18 +35,23 @@ def contact_sheet(
     if Path(root).is_file():
         raise ValueError(f"{root} is a file; a contact sheet is made from a folder of runs")
     runs = gather(root, only).drop_duplicates("run")
+    bare = [x.removesuffix(f", {y}") for x, y in zip(runs["label"], runs["wording"], strict=True)]
+    runs = runs.assign(label=bare)
     heads = labels(runs)
     sheet(list(_rows(runs, heads, count)), path, heads=heads)
     return len(runs)
 
 
 def _rows(runs: pd.DataFrame, heads: list[str], count: int) -> Iterator[tuple[str, Images]]:
-    seeds = runs["seed"].nunique() > 1
-    for (_, seed), group in runs.groupby(["prompt", "seed"]):
+    several = [name for name in ("wording", "seed") if runs[name].nunique() > 1]
+    # With view words before without, as in the tables.
+    runs = runs.sort_values(["prompt", "wording", "seed"], ascending=[True, False, True])
+    for (_, wording, seed), group in runs.groupby(["prompt", "wording", "seed"], sort=False):
         places = dict(zip(group["label"], group["run"], strict=True))
         seen = {label: _around(Path(place), count) for label, place in places.items()}
         blank = torch.ones_like(next(iter(seen.values())))
-        caption = str(group["text"].iloc[0]) + (f"\nseed {seed}" if seeds else "")
+        how = {"wording": str(wording), "seed": f"seed {seed}"}
+        caption = "\n".join([str(group["text"].iloc[0]), *(how[x] for x in several)])
         yield caption, torch.cat([seen.get(label, blank) for label in heads])
 
 

@@ -119,13 +119,13 @@ def _best(body: Body) -> set[tuple[int, int]]:
 
 
 def _winners(cells: dict[int, Cell], column: Column) -> list[int]:
-    """Keys of the best cells: cells that print alike tie, and a lone method wins nothing."""
+    """Keys of the best cells: cells that print alike tie; where all do, as with a lone method, none wins."""
     values = {
         r: float(number(cell.value, column.digits))
         for r, cell in cells.items()
         if cell.value is not None and not missing(cell)
     }
-    if column.better is None or not column.mark or len(values) < 2:
+    if column.better is None or not column.mark or len(set(values.values())) < 2:
         return []
     goal = (max if column.better == "higher" else min)(values.values())
     return [r for r, value in values.items() if value == goal]

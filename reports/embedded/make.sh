@@ -2,7 +2,7 @@
 # The embedded benchmark: 24 prompts that no setting was chosen by, one seed; SDS, VSD, ESD(.5), ESD(1); view words on and
 # off; on the strongly biased prior, in packs of 24. Arms run side by side, one GPU each. Running it again resumes.
 #
-#   bash reports/embedded/make.sh [RUNS]        GPUS=4 and ESD_BENCH="esd-bench" may be set
+#   bash reports/embedded/make.sh [RUNS]        GPUS=3 and ESD_BENCH="esd-bench" may be set
 #
 # To try it without a GPU:  DEVICE=cpu STEPS=2 PACK=2 PROMPTS=demo HERE=/tmp/try bash reports/embedded/make.sh /tmp/try/runs
 set -euo pipefail
@@ -37,10 +37,15 @@ for worker in "${workers[@]}"; do wait "$worker"; done
 "${bench[@]}" sheet "$runs" --only wording="view words" --out "$here/view-words.webp"
 "${bench[@]}" sheet "$runs" --only wording="no view words" --out "$here/no-view-words.webp"
 "${bench[@]}" score "$runs" --device "$device"
-"${bench[@]}" report "$runs" --scores "$here/scores.csv" --out "$here/overview.md"
+"${bench[@]}" report "$runs" --scores "$here/scores.csv.gz" --out "$here/overview.md"
 for table in overview spread per_prompt collapse; do
   for format in csv latex markdown; do
     ending=${format/latex/tex} ending=${ending/markdown/md}
-    "${bench[@]}" report "$here/scores.csv" --table "$table" --format "$format" --out "$here/$table.$ending"
+    "${bench[@]}" report "$here/scores.csv.gz" --table "$table" --format "$format" --out "$here/$table.$ending"
   done
 done
+if [[ ! ${PROMPTS:-} ]]; then
+  "${bench[@]}" sheet "$runs" --only prompt=a-red-clock --only prompt=a-red-dog --only prompt=a-spotted-blue-duck \
+    --out "$here/picture.webp"
+fi
+echo "next: make tables, which renews README.md and $here/README.md"

@@ -47,7 +47,9 @@ def test_the_best_cell_of_each_column_is_bold_and_arrows_say_why():
 
 def test_cells_that_print_alike_tie():
     rows = ((("A",), (Cell(1.04), Cell(1.0))), (("B",), (Cell(1.0), Cell(1.0004))))
-    assert bold(body(rows)) == ["1.0", "1.000", "1.0", "1.000"]
+    assert bold(body(rows)) == []
+    worse = (("C",), (Cell(9.0), Cell(0.5)))
+    assert bold(body((*rows, worse))) == ["1.0", "1.000", "1.0", "1.000"]
 
 
 def test_a_lone_method_and_a_column_without_a_direction_win_nothing():

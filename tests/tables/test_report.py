@@ -50,16 +50,23 @@ def test_runs_can_be_chosen(fakes):
     fakes.add("a cat", suite="benchmark", scores={"fid": 3.0})
     assert set(gather(fakes.root)["prompt"]) == {"demo/a-cat", "benchmark/a-cat"}
     assert gather(fakes.root, {"suite": "benchmark"})["value"].tolist() == [3.0]
+    assert len(gather(fakes.root, {"suite": ["benchmark", "demo"]})) == 2
     with pytest.raises(ValueError, match="with suite none"):
         gather(fakes.root, {"suite": "none"})
     with pytest.raises(ValueError, match="not by 'value'"):
         gather(fakes.root, {"value": 1})
 
 
-def test_committed_scores_give_the_same_tables(study, tmp_path):
-    path = tmp_path / "scores.csv"
+@pytest.mark.parametrize("name", ["scores.csv", "scores.csv.gz"])
+def test_committed_scores_give_the_same_tables(study, tmp_path, name):
+    path = tmp_path / name
     write_scores(gather(study.root), path)
-    pd.testing.assert_frame_equal(gather(path), gather(study.root), check_dtype=False)
+    written = path.read_bytes()
+    write_scores(gather(path), path)
+    assert path.read_bytes() == written
+    found, wanted = gather(path), gather(study.root)
+    assert [f"{study.root}/{run}" for run in found["run"]] == wanted["run"].tolist()
+    pd.testing.assert_frame_equal(found, wanted.assign(run=found["run"]), check_dtype=False)
     for table in ("spread", "per_prompt"):
         assert report(path, table, "csv") == report(study.root, table, "csv")
 
