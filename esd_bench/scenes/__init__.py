@@ -43,7 +43,10 @@ class Render:
 
 @runtime_checkable
 class Scene(Protocol):
-    """A differentiable pack of scenes; an ``nn.Module``."""
+    """A differentiable pack of scenes; an ``nn.Module``.
+
+    Scenes of a density field also have ``field(points (p, n, 3)) -> (density (p, n), rgb (p, n, 3), ...)``.
+    """
 
     members: int
 

@@ -4,6 +4,7 @@ A sum of grids is a preconditioner: gradient descent on the coarse ones moves la
 tables do, arXiv 2201.05989), while a picture still costs one trilinear lookup per sample.
 """
 
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -102,15 +103,16 @@ class Voxels(nn.Module):
         draws: Draws | None = None,
     ) -> Render:
         """Pictures of the object alone; see :class:`esd_bench.scenes.Scene`."""
-        table = self.table(progress)
-
-        def field(points: Tensor) -> tuple[Tensor, Tensor]:
-            raw = trilinear(table, points)
-            return self.scale * functional.softplus(raw[:, 0]), torch.sigmoid(raw[:, 1:]).transpose(
-                1, 2
-            )
-
+        field = partial(self.field, table=self.table(progress))
         return self.renderer(field, cameras, self.members, draws)
+
+    def field(
+        self, points: Float[Tensor, "p n 3"], table: Float[Tensor, "p 4 z y x"] | None = None
+    ) -> tuple[Tensor, ...]:
+        """Density and colour of points, out of the present grids unless their sum is at hand."""
+        raw = trilinear(self.table() if table is None else table, points)
+        rgb = torch.sigmoid(raw[:, 1:]).transpose(1, 2)
+        return self.scale * functional.softplus(raw[:, 0]), rgb
 
     def table(self, progress: Float[Tensor, ""] | None = None) -> Float[Tensor, "p 4 z y x"]:
         """The finest grid with all coarser ones added: raw density and raw colour."""
