@@ -180,6 +180,9 @@ def generate(
     pack: Annotated[int, typer.Option(min=1, help="Scenes side by side (GPU).")] = 1,
     shard: Annotated[str | None, typer.Option(help="I/N: every N-th run, from the I-th.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side (CPU).")] = 1,
+    ray: Annotated[
+        str, typer.Option(help="Work on a Ray cluster: its address, auto, or local.")
+    ] = "",
     checkpoint: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
     pin: Annotated[
         Path | None, typer.Option(help="JSON of file name to SHA-256; others are refused.")
@@ -230,6 +233,7 @@ def generate(
             device=place,
             pack=pack,
             workers=workers,
+            ray=ray,
             checkpoint=checkpoint,
             pins=read_json(pin) if pin else {},
             watch=watch,
