@@ -81,13 +81,17 @@ def tetrahedra(
 
     Differs from DMTet, whose grid is a file made by a mesh generator: ours (Freudenthal's) needs none and has any size.
     """
-    line = torch.linspace(-1, 1, resolution + 1, device=device)
-    positions = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1).reshape(-1, 3)
     side = resolution + 1
     cells = torch.arange(resolution, device=device)
     step = torch.tensor([side * side, side, 1], device=device)
     start = (torch.stack(torch.meshgrid(cells, cells, cells, indexing="ij"), -1) * step).sum(-1)
-    return positions, _split(start.flatten(), side)
+    return lattice(resolution, device), _split(start.flatten(), side)
+
+
+def lattice(resolution: int, device: torch.device | str = "cpu") -> Float[Tensor, "n 3"]:
+    """The corners of ``resolution``^3 cells of the cube [-1, 1]^3, z running fastest."""
+    line = torch.linspace(-1, 1, resolution + 1, device=device)
+    return torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1).reshape(-1, 3)
 
 
 def crossed(inside: Bool[Tensor, "side side side"]) -> Int[Tensor, "k 4"]:
