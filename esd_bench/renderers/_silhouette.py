@@ -8,6 +8,10 @@ One departure: nvdiffrast looks for the edge in the one face that the inner pixe
 than pixels, as those of marched tetrahedra are. We walk from that face to its neighbours until the surface folds away.
 """
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -41,10 +45,8 @@ def smooth(
     cameras: Cameras,
 ) -> Float[Tensor, "n c h w"]:
     """Pictures whose pixels beside a silhouette take a share of their neighbours' colours."""
-    across = neighbours(faces)
     total, change = torch.zeros_like(pictures[:, :1]), torch.zeros_like(pictures)
-    for axis in (3, 2):  # neighbours across, then neighbours down
-        place = _crossings(q, faces, across, face, depth.detach(), cameras, axis)
+    for axis, place in _places(q, faces, face, depth.detach(), cameras):
         first, second = (pictures.narrow(axis, k, pictures.shape[axis] - 1) for k in (0, 1))
         for share, move, to in (
             (place.clamp_min(0), first - second, (1, 0)),
@@ -57,67 +59,94 @@ def smooth(
     return pictures + change / total.clamp_min(1)
 
 
-def _crossings(
+@dataclass(frozen=True)
+class _Pairs:
+    """Neighbouring pixels that see different faces, side by side or one above the other.
+
+    ``begins`` says whether the first pixel is the inner one, the one that sees the nearer face.
+    """
+
+    slot: Int[Tensor, " c"]
+    inner: Int[Tensor, " c"]
+    outer: Int[Tensor, " c"]
+    begins: Bool[Tensor, " c"]
+    across: Bool[Tensor, " c"]
+
+
+def _pairs(face: Int[Tensor, "n h w"], depth: Float[Tensor, "n h w"], axis: int) -> _Pairs:
+    count = face.shape[axis - 1] - 1
+    number = torch.arange(face.numel(), device=face.device).reshape(face.shape)
+    z = torch.where(face >= 0, depth, torch.inf)
+    one, other = (
+        [x.narrow(axis - 1, k, count).flatten() for x in (face, z, number)] for k in (0, 1)
+    )
+    slot = (one[0] != other[0]).nonzero()[:, 0]
+    begins = one[1][slot] <= other[1][slot]
+    first, second = one[2][slot], other[2][slot]
+    inner, outer = torch.where(begins, first, second), torch.where(begins, second, first)
+    return _Pairs(slot, inner, outer, begins, torch.full_like(begins, axis == 3))
+
+
+def _places(
     q: Float[Tensor, "n k 3"],
     faces: Int[Tensor, "m 3"],
-    across: Int[Tensor, "m 3"],
     face: Int[Tensor, "n h w"],
     depth: Float[Tensor, "n h w"],
     cameras: Cameras,
-    axis: int,
-) -> Float[Tensor, "n 1 rows columns"]:
-    """For pairs of neighbouring pixels how far beyond their middle a silhouette passes, in [-1/2, 1/2].
+) -> Iterator[tuple[int, Float[Tensor, "n 1 rows columns"]]]:
+    """For pairs of pixels along each axis how far beyond their middle a silhouette passes, in [-1/2, 1/2].
 
     Positive: the first pixel's colour enters the second; negative: the other way round; 0 where none passes.
     """
-    count = face.shape[axis - 1] - 1
-    (f0, f1), (z0, z1) = ([x.narrow(axis - 1, k, count) for k in (0, 1)] for x in (face, depth))
-    pair = (f0 != f1).flatten().nonzero()[:, 0]
-    number = torch.arange(face.numel(), device=face.device).reshape(face.shape)
-    pixels = [number.narrow(axis - 1, k, count).flatten()[pair] for k in (0, 1)]
-    z = [torch.where(f >= 0, z, torch.inf).flatten()[pair] for f, z in ((f0, z0), (f1, z1))]
-    begins = z[0] <= z[1]  # the inner pixel is the nearer one
-    inner = torch.where(begins, pixels[0], pixels[1])
-    outer = torch.where(begins, pixels[1], pixels[0])
+    parts = {axis: _pairs(face, depth, axis) for axis in (3, 2)}
+    inner, outer, begins, across = (
+        torch.cat([getattr(x, name) for x in parts.values()])
+        for name in ("inner", "outer", "begins", "across")
+    )
     view = inner // (cameras.height * cameras.width)
     ends = [centres(x, cameras, q) for x in (inner, outer)]
-    found, at, edge = _walk(q.detach(), faces, across, view, face.flatten()[inner], *ends)
-    found &= _upright(q.detach(), faces, view, at, edge, across=axis == 3)
+    found, at, edge = _walk(q.detach(), faces, view, face.flatten()[inner], *ends)
+    corners = faces[at].gather(1, torch.stack([(edge + 1) % 3, (edge + 2) % 3], -1))
+    found &= _upright(gather(q.detach(), view, corners)) == across
     kept = found.nonzero()[:, 0]
-    s = _passage(q, faces, view[kept], at[kept], edge[kept], *(x[kept] for x in ends))
+    s = _passage(gather(q, view[kept], corners[kept]), *(x[kept] for x in ends))
     beyond = torch.where(begins[kept], s - 0.5, 0.5 - s)
-    shape = f0.shape
-    flat = q.new_zeros(f0.numel()).index_copy(0, pair[kept], beyond)
-    return flat.reshape(shape)[:, None]
+    every = q.new_zeros(len(found)).index_copy(0, kept, beyond)
+    for (axis, pairs), some in zip(
+        parts.items(), every.split([len(x.slot) for x in parts.values()]), strict=True
+    ):
+        shape = list(face.shape)
+        shape[axis - 1] -= 1
+        flat = q.new_zeros(math.prod(shape)).index_copy(0, pairs.slot, some)
+        yield axis, flat.reshape(shape)[:, None]
 
 
 @torch.no_grad()
 def _walk(
     q: Float[Tensor, "n k 3"],
     faces: Int[Tensor, "m 3"],
-    across: Int[Tensor, "m 3"],
     view: Int[Tensor, " c"],
     face: Int[Tensor, " c"],
     start: Float[Tensor, "c 2"],
     end: Float[Tensor, "c 2"],
 ) -> tuple[Bool[Tensor, " c"], Int[Tensor, " c"], Int[Tensor, " c"]]:
     """From the face at ``start`` towards ``end``: whether a silhouette is met, the last face, and its edge there."""
+    across = neighbours(faces)
     found, at, edge = torch.zeros_like(face, dtype=torch.bool), face.clone(), torch.zeros_like(face)
-    present, turn = torch.arange(len(face), device=face.device), None
+    present, corners = torch.arange(len(face), device=face.device), gather(q, view, faces[face])
+    e0 = edges(corners, start)
+    turn = _side(e0, corners)
     for _ in range(STEPS):
-        corners = gather(q, view[present], faces[at[present]])
-        e0, e1 = edges(corners, start[present]), edges(corners, end[present])
-        turn = _side(e0, corners) if turn is None else turn
-        e0, e1 = e0 * turn[:, None], e1 * turn[:, None]
-        share = torch.where(e1 < e0, e0 / (e0 - e1), torch.inf)
-        s, k = share.min(-1)
+        near, far = e0 * turn[:, None], edges(corners, end[present]) * turn[:, None]
+        share, k = torch.where(far < near, near / (near - far), torch.inf).min(-1)
         beyond = across[at[present], k]
-        other = gather(q, view[present], faces[beyond.clamp_min(0)])
-        folds = (beyond < 0) | (_side(edges(other, start[present]), other) != turn)
-        last, goes = (s < 1) & folds, (s < 1) & ~folds
+        corners = gather(q, view[present], faces[beyond.clamp_min(0)])
+        e0 = edges(corners, start[present])
+        folds = (beyond < 0) | (_side(e0, corners) != turn)
+        last, goes = (share < 1) & folds, (share < 1) & ~folds
         found[present[last]], edge[present[last]] = True, k[last]
         at[present[goes]] = beyond[goes]
-        present, turn = present[goes], turn[goes]
+        present, turn, corners, e0 = present[goes], turn[goes], corners[goes], e0[goes]
         if len(present) == 0:
             break
     return found, at, edge
@@ -128,31 +157,23 @@ def _side(e: Float[Tensor, "c 3"], corners: Float[Tensor, "c 3 3"]) -> Float[Ten
     return (e * corners[..., 2]).sum(-1).sign()
 
 
-def _ends(faces: Tensor, at: Tensor, edge: Tensor) -> Int[Tensor, "c 2"]:
-    """The two corners of the edge opposite a corner, in the face's order."""
-    corners = faces[at]
-    turned = torch.stack([(edge + 1) % 3, (edge + 2) % 3], -1)
-    return corners.gather(1, turned)
-
-
-def _upright(
-    q: Tensor, faces: Tensor, view: Tensor, at: Tensor, edge: Tensor, across: bool
-) -> Bool[Tensor, " c"]:
-    """Whether an edge crosses the row (else the column) of pixels rather than running along it: each edge blends one way."""
-    a, b = gather(q, view, _ends(faces, at, edge)).unbind(1)
-    run = (a[:, :2] / a[:, 2:] - b[:, :2] / b[:, 2:]).abs()
-    return run[:, 1] >= run[:, 0] if across else run[:, 0] > run[:, 1]
+def _upright(ends: Float[Tensor, "c 2 3"]) -> Bool[Tensor, " c"]:
+    """Whether an edge rather crosses the rows of pixels than runs along them: it blends one way, not both."""
+    place = ends[..., :2] / ends[..., 2:]
+    run = (place[:, 0] - place[:, 1]).abs()
+    return run[:, 1] >= run[:, 0]
 
 
 def _passage(
-    q: Tensor, faces: Tensor, view: Tensor, at: Tensor, edge: Tensor, start: Tensor, end: Tensor
+    ends: Float[Tensor, "c 2 3"], start: Float[Tensor, "c 2"], end: Float[Tensor, "c 2"]
 ) -> Float[Tensor, " c"]:
-    """Where an edge passes between two pixels' centres, as a share of the way; differentiable in its two ends."""
-    a, b = gather(q, view, _ends(faces, at, edge)).unbind(1)
+    """Where an edge passes between two pixels' centres, as a share of the way; differentiable in its ends."""
 
     def e(centre: Tensor) -> Tensor:
-        u, v = ([x[:, i] - centre[:, i] * x[:, 2] for x in (a, b)] for i in (0, 1))
-        return u[0] * v[1] - v[0] * u[1]
+        (ua, ub), (va, vb) = (
+            (ends[..., axis] - centre[:, None, axis] * ends[..., 2]).unbind(1) for axis in (0, 1)
+        )
+        return ua * vb - va * ub
 
     first, second = e(start), e(end)
     return (first / (first - second)).clamp(0, 1)
