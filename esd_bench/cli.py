@@ -93,10 +93,11 @@ def _grouped(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
     for key, value in pairs.items():
         kind, _, option = key.rpartition(".")
         groups.setdefault(kind or "method", {})[option] = value
-    unknown = set(groups) - {"method", "student", "scene", "prior", "schedule"}
+    known = ("method", "student", "scene", "geometry", "texture", "prior", "schedule")
+    unknown = set(groups) - set(known)
     if unknown:
         raise ValueError(
-            f"--set {sorted(unknown)[0]}.…: use method, student, scene, prior or schedule"
+            f"--set {sorted(unknown)[0]}.…: use {', '.join(known[:-1])} or {known[-1]}"
         )
     return groups
 
@@ -161,6 +162,9 @@ def generate(
     scene: Annotated[str | None, typer.Option(help="voxels or hashgrid.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Timestep schedule.")] = None,
     student: Annotated[str | None, typer.Option(help="lora or exact.")] = None,
+    stages: Annotated[
+        str, typer.Option(help="coarse, or full: then geometry and texture of a mesh.")
+    ] = "coarse",
     steps: Annotated[
         str | None, typer.Option(help="Steps of the last stage, or of all: 900,200.")
     ] = None,
@@ -212,7 +216,7 @@ def generate(
         raise ValueError("--prompt or --prompts, not both")
     suite = ad_hoc(prompt) if prompt else load_suite(prompts or "demo")
     chosen = _variants(
-        method, preset, prior, scene, schedule, student, steps, views, view_words, settings
+        method, preset, prior, scene, schedule, student, stages, steps, views, view_words, settings
     )
     from dataclasses import replace
 
@@ -262,6 +266,7 @@ def _variants(
     scene: str | None,
     schedule: str | None,
     student: str | None,
+    stages: str,
     steps: str | None,
     views: int | None,
     view_words: bool | None,
@@ -296,6 +301,9 @@ def _variants(
                 schedule_options=groups.get("schedule"),
                 student=student,
                 student_options=groups.get("student"),
+                stages=stages,
+                geometry_options=groups.get("geometry"),
+                texture_options=groups.get("texture"),
                 steps=_whole(steps),
                 views=views,
                 view_words=view_words,

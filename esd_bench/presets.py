@@ -2,7 +2,9 @@
 
 ``embedded``   two CPU cores and the small prior: SDS at guidance 20 from noise; VSD and ESD start from that SDS scene.
 ``embedded_gpu`` the small prior on a GPU, in packs: every method from noise, 1200 steps of four views.
-``paper``      appendix C of arXiv 2401.00909, coarse stage; what it leaves open is marked "our choice" below.
+``paper``      appendix C of arXiv 2401.00909; what it leaves open is marked "our choice" below.
+
+Each makes a coarse run, and with ``stages="full"`` geometry and texture after it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +15,7 @@ from typing import Any
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
 from esd_bench.spec import Choice, RunSpec, Stage
+from esd_bench.stages import STAGES, Finer, full
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,9 @@ class Settings:
 
     Attributes:
         options: of the method, checked against its signature.
-        steps: of the stages by position; a single number is the last stage's.
+        steps: of the stages by position; a single number is the last stage's. Of a full run's, the last two are those
+            of geometry and texture.
+        stages: "coarse", or "full" for geometry and texture after it.
     """
 
     method: str
@@ -38,6 +43,9 @@ class Settings:
     views: int | None = None
     view_words: bool | None = None
     view_sets: tuple[str, ...] | None = None
+    stages: str = "coarse"
+    geometry_options: Mapping[str, Any] | None = None
+    texture_options: Mapping[str, Any] | None = None
 
 
 WITHOUT_STUDENT = ("sds", "perp_neg", "debiased_sds")
@@ -120,16 +128,82 @@ PRESETS: dict[str, Callable[[Settings], RunSpec]] = {
 }
 
 
+def embedded_full() -> Finer:
+    """Few steps on a coarse grid. The weights keep the surface smooth against a picture of 64 pixels (our trial)."""
+    return Finer(
+        steps=(300, 300),
+        sizes=(64, 64),
+        resolution=32,
+        penalties=(500.0, 500.0),
+        schedules=(Choice.of("schedules", "uniform"), None),
+        suffix="normal map",
+        geometry_numbers={"floor": 0.0, "decay": 0.3},
+    )
+
+
+def embedded_gpu_full() -> Finer:
+    """As on a CPU, on a finer grid and for longer."""
+    return replace(embedded_full(), steps=(600, 800), resolution=48)
+
+
+def paper_full() -> Finer:
+    """Appendix C's other stages: 10,000 and 30,000 steps, t .98 to .5 at step 5000 in both.
+
+    From threestudio's ``prolificdreamer-geometry`` and ``-texture``: resolution 128, Adam at 0.005, both penalties 10,000,
+    view words at 45 degrees; then AdamW on a hash grid without penalties. Our choice: 256 pixels in both (theirs are
+    512), and no learned background in the third.
+    """
+
+    def late(steps: int) -> Choice:
+        start = min(1.0, 5000 / steps)
+        return Choice.of("schedules", "annealed", {"end": 0.5, "start": start, "length": 0.0})
+
+    plain = {"warmup": 0, "decay": 1.0, "floor": 0.0}
+    return Finer(
+        steps=(10_000, 30_000),
+        sizes=(256, 256),
+        resolution=128,
+        penalties=(10_000.0, 10_000.0),
+        schedules=(late(10_000), late(30_000)),
+        thresholds=(45.0, 45.0, 60.0),
+        texture={"texture": "hash"},
+        geometry_numbers=plain,
+        texture_numbers={**plain, "weight_decay": 0.01},
+    )
+
+
+FULL: dict[str, Callable[[], Finer]] = {
+    "embedded": embedded_full,
+    "embedded_gpu": embedded_gpu_full,
+    "paper": paper_full,
+}
+
+
 def preset(name: str, settings: Settings) -> RunSpec:
     """The run template of a preset with the user's settings on top.
 
     Raises:
-        ValueError: for an unknown preset, plugin or option.
+        ValueError: for an unknown preset, plugin, option or kind of stages.
     """
     plain = name.replace("-", "_")
     if plain not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
-    return PRESETS[plain](settings)
+    if settings.stages not in STAGES:
+        raise ValueError(f"stages are {' or '.join(STAGES)}, not {settings.stages!r}")
+    if settings.stages == "coarse":
+        if settings.geometry_options or settings.texture_options:
+            raise ValueError("geometry and texture have options in a full run only: --stages full")
+        return PRESETS[plain](settings)
+    coarse, finer = PRESETS[plain](replace(settings, steps=settings.steps[:-2])), FULL[plain]()
+    if settings.schedule or settings.schedule_options:
+        finer = replace(finer, schedules=(finer.schedules[0], None))
+    return full(
+        coarse,
+        finer,
+        settings.steps[-2:],
+        settings.geometry_options,
+        settings.texture_options,
+    )
 
 
 def _steps(settings: Settings, usual: tuple[int, ...]) -> tuple[int, ...]:

@@ -59,18 +59,18 @@ class Prompt:
         """SHA-256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def facing(self, direction: str) -> str:
+    def facing(self, direction: str, suffix: str = "") -> str:
         """The wording for one of :data:`TEXTS`: the text, with ", front view" and so on, or nothing at all.
 
-        Words that contradict a view are left out there; "a smiling cat" becomes "a cat, back view".
+        Words that contradict a view are left out there; "a smiling cat" becomes "a cat, back view". A suffix, such as
+        "normal map", comes last; where there is no text, there is none.
         """
         if direction == "empty":
             return ""
-        if direction == "plain":
-            return self.text
         bad = dict(self.leave_out).get(direction, ())
         kept = [x for x in self.text.split() if x.strip(".,;:!?\"'()[]").lower() not in bad]
-        return f"{' '.join(kept) if bad else self.text}, {direction} view"
+        named = "" if direction == "plain" else f"{direction} view"
+        return ", ".join(filter(None, (" ".join(kept) if bad else self.text, named, suffix)))
 
 
 def slug(text: str, limit: int = 40) -> str:
@@ -85,12 +85,13 @@ def slug(text: str, limit: int = 40) -> str:
 
 @dataclass(frozen=True)
 class Wording:
-    """How the teacher's text depends on the view; thresholds in degrees."""
+    """How the teacher's text depends on the view; thresholds in degrees. ``suffix`` ends every text that is not empty."""
 
     view_words: bool = True
     front: float = 45.0
     back: float = 45.0
     overhead: float = 60.0
+    suffix: str = ""
 
 
 @dataclass(frozen=True)

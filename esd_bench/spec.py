@@ -78,6 +78,9 @@ class Stage:
         decay: learning rate at the end as a share of the start, reached linearly.
         regularisers: (name, weight) pairs.
         background: what is behind the object while training.
+        scene: what is optimised from this stage on, begun from the scene of the stage before; None goes on with that.
+        wording: of this stage; None is the run's.
+        weight_decay: of the scene's optimiser, decoupled as AdamW's.
     """
 
     method: Choice
@@ -93,6 +96,9 @@ class Stage:
     decay: float = 0.1
     regularisers: tuple[tuple[str, float], ...] = ()
     background: str = "random"
+    scene: Choice | None = None
+    wording: Wording | None = None
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class RunSpec:
     Attributes:
         suite: name of the prompt suite.
         prompt: what to make.
-        prior, scene: the plugins.
+        prior, scene: the plugins; the scene is the first stage's.
         stages: run in order; each starts from the scene of the one before.
         seed: of everything random.
         cameras: the training distribution.
@@ -157,6 +163,11 @@ class RunSpec:
         """The method as tables print it, its Greek-lettered options and the wording with it."""
         return label(self.method) + ("" if self.wording.view_words else ", no view words")
 
+    def scene_at(self, stage: int) -> Choice:
+        """The scene of a stage, counted from 1; that of the last one is what is stored and looked at."""
+        chosen = [x.scene for x in self.stages[:stage] if x.scene is not None]
+        return chosen[-1] if chosen else self.scene
+
     def prefix(self, stages: int) -> str:
         """Digest of the run as it stands after its first ``stages`` stages; what other runs may start from."""
         return replace(self, stages=self.stages[:stages], suite="", views=(), preset="").digest
@@ -199,17 +210,25 @@ def canonical(value: Any) -> str:
     )
 
 
+SILENT = (
+    ("file", ""),
+    ("scene", None),
+    ("wording", None),
+    ("weight_decay", 0.0),
+    ("suffix", ""),
+    ("leave_out", ()),
+    ("leave_out_from", ""),
+)
+"""Fields, with the value at which they are left out."""
+
+
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(x) for x in value) if isinstance(value, list) else value
 
 
-ABSENT: dict[str, Any] = {"file": "", "leave_out": (), "leave_out_from": ""}
-"""Values that are not written, so that what came later leaves the ids of older runs alone."""
-
-
 def _written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """What is written of a dataclass."""
-    return {key: value for key, value in pairs if key not in ABSENT or value != ABSENT[key]}
+    """What is written of a dataclass: all but fields that came later and say nothing, so that older runs keep their ids."""
+    return {key: value for key, value in pairs if (key, value) not in SILENT}
 
 
 def _file(name: str) -> str:
@@ -225,7 +244,12 @@ def _stage(value: Mapping[str, Any]) -> Stage:
     chosen = {key: _choice(value[key]) for key in ("method", "schedule", "student")}
     # A field that was added later is missing in older runs, and takes its default.
     pairs = {key: _tuples(value[key]) for key in ("regularisers", "later") if key in value}
-    return Stage(**{**value, **chosen, **pairs})
+    own: dict[str, Any] = {}
+    if "scene" in value:
+        own["scene"] = _choice(value["scene"])
+    if "wording" in value:
+        own["wording"] = Wording(**value["wording"])
+    return Stage(**{**value, **chosen, **pairs, **own})
 
 
 def label(method: Choice) -> str:

@@ -1,5 +1,6 @@
 """Packs as tasks of a Ray cluster (arXiv 1712.05889): many machines, one folder of runs that all of them see."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -59,7 +60,7 @@ def _connected(address: str) -> Any:
     if cluster.is_initialized():
         return cluster
     try:
-        cluster.init(address, log_to_driver=False, logging_level="ERROR")
+        cluster.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         why = str(error).strip().split("\n")[0]
         raise OSError(

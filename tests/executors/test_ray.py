@@ -10,8 +10,8 @@ from tests.specs import spec
 
 pytest.importorskip("ray")
 
-from esd_bench.executors.ray import ray  # noqa: E402
-from esd_bench.executors.serial import serial  # noqa: E402
+from esd_bench.executors.ray import ray
+from esd_bench.executors.serial import serial
 
 
 @pytest.fixture(scope="module", autouse=True)
