@@ -34,7 +34,7 @@ def write_glb(atlas: Atlas, texture: np.ndarray, path: Path, extras: Mapping[str
 
 
 def _bytes(atlas: Atlas, texture: np.ndarray, extras: Mapping[str, Any]) -> bytes:
-    trimesh = _trimesh()
+    trimesh = load_trimesh()
     material = trimesh.visual.material.PBRMaterial(
         name="surface",
         baseColorTexture=Image.fromarray(texture),
@@ -61,13 +61,16 @@ def _bytes(atlas: Atlas, texture: np.ndarray, extras: Mapping[str, Any]) -> byte
 def _targets(tree: dict[str, Any]) -> None:
     """Say of each buffer what a GPU uses it for, as validators and loaders like it; trimesh does not."""
     for primitive in (p for mesh in tree["meshes"] for p in mesh["primitives"]):
-        views = {tree["accessors"][x]["bufferView"]: 34962 for x in primitive["attributes"].values()}
+        views = {
+            tree["accessors"][x]["bufferView"]: 34962 for x in primitive["attributes"].values()
+        }
         views[tree["accessors"][primitive["indices"]]["bufferView"]] = 34963
         for view, target in views.items():
             tree["bufferViews"][view]["target"] = target
 
 
-def _trimesh() -> Any:
+def load_trimesh() -> Any:
+    """The package trimesh, or an error that says how to get it."""
     try:
         import trimesh
     except ImportError:

@@ -107,8 +107,12 @@ def clustered(mesh: Mesh, cell: float) -> Mesh:
     _, index, count = torch.unique(lattice, dim=0, return_inverse=True, return_counts=True)
     sums = mesh.vertices.new_zeros(len(count), 3).index_add(0, index, mesh.vertices)
     faces = index[mesh.faces]
-    whole = (faces != faces.roll(1, 1)).all(1)
-    return Mesh(sums / count[:, None], faces[whole])
+    faces = faces[(faces != faces.roll(1, 1)).all(1)]
+    # Two faces on the same vertices are a fold, both sides of nothing; without it the mesh stays closed.
+    _, same, times = torch.unique(
+        faces.sort(1).values, dim=0, return_inverse=True, return_counts=True
+    )
+    return Mesh(sums / count[:, None], faces[times[same] == 1])
 
 
 def without_crumbs(mesh: Mesh, share: float = CRUMBS) -> Mesh:
@@ -147,9 +151,7 @@ def colours(
     return ((weight[..., None] * rgb).sum(1) / weight.sum(1, keepdim=True)).clamp(0, 1)
 
 
-def _field(
-    scene: Any, points: Float[Tensor, "n 3"], member: int
-) -> Iterator[tuple[Tensor, ...]]:
+def _field(scene: Any, points: Float[Tensor, "n 3"], member: int) -> Iterator[tuple[Tensor, ...]]:
     """Density, colour and so on of points for one member, on the CPU, a chunk at a time."""
     device = next(scene.parameters()).device
     for some in points.split(CHUNK // scene.members):

@@ -40,10 +40,12 @@ def unwrap(mesh: Mesh, size: int) -> Atlas:
     Raises:
         ImportError: without xatlas.
     """
-    xatlas = _xatlas()
+    xatlas = load_xatlas()
     normals = mesh.normals
     # A vertex whose faces cancel out has no normal; glTF wants unit length.
-    normals = torch.where(normals.norm(dim=-1, keepdim=True) > 0.5, normals, torch.tensor([0.0, 1, 0]))
+    normals = torch.where(
+        normals.norm(dim=-1, keepdim=True) > 0.5, normals, torch.tensor([0.0, 1, 0])
+    )
     atlas, options = xatlas.Atlas(), xatlas.PackOptions()
     atlas.add_mesh(mesh.vertices.numpy(), mesh.faces.numpy().astype(np.uint32), normals.numpy())
     options.resolution, options.padding, options.bilinear = size, PADDING, True
@@ -52,10 +54,13 @@ def unwrap(mesh: Mesh, size: int) -> Atlas:
     # xatlas makes its page as large as it needs and divides by its sides; a square page keeps angles.
     sides = torch.tensor([atlas.width, atlas.height], dtype=torch.float32)
     at = source.long()
-    return Atlas(mesh.vertices[at], normals[at], faces.long(), (uv * sides / sides.max()).clamp(0, 1))
+    return Atlas(
+        mesh.vertices[at], normals[at], faces.long(), (uv * sides / sides.max()).clamp(0, 1)
+    )
 
 
-def _xatlas() -> Any:
+def load_xatlas() -> Any:
+    """The package xatlas, or an error that says how to get it."""
     try:
         import xatlas
     except ImportError:
@@ -122,9 +127,7 @@ def _cross(a: Float[Tensor, "k 2"], b: Float[Tensor, "k 2"]) -> Float[Tensor, " 
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
-def _spread(
-    picture: UInt8[np.ndarray, "h w 3"], empty: np.ndarray
-) -> UInt8[np.ndarray, "h w 3"]:
+def _spread(picture: UInt8[np.ndarray, "h w 3"], empty: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
     """Empty texels take the colour of the nearest full one, so that no lookup at a seam reads a foreign colour."""
     if not empty.any():
         return picture
