@@ -1,4 +1,4 @@
-"""The command line: ``esd-bench generate | score | report | sheet | reference | prompts | illustrate | embedded | demo | list | doctor``.
+"""The command line: ``esd-bench generate | score | report | sheet | export | reference | prompts | illustrate | embedded | demo | list | doctor``.
 
 Commands import what they need when they run, so that ``--help`` and ``report`` answer at once.
 """
@@ -499,6 +499,45 @@ def sheet(
         raise ValueError(f"a sheet is a .png, .webp or .jpg, not {output.name!r}")
     count = contact_sheet(runs, output, _choices(only), views)
     _aside(f"written: {output}, {count} assets")
+
+
+@app.command()
+def export(
+    runs: Annotated[
+        Path, typer.Argument(help="The folder of runs, of one suite, or of one prompt.")
+    ] = Path("runs"),
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Runs to keep: method=esd, prompt=a-red-cat, seed=0; repeat."),
+    ] = None,
+    resolution: Annotated[int, typer.Option(min=4, max=512, help="Cells per side.")] = 96,
+    texture: Annotated[int, typer.Option(min=16, max=8192, help="Texels per side.")] = 512,
+    again: Annotated[bool, typer.Option("--again", help="Also what is there already.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Write each finished asset as asset.glb, a mesh with a texture, beside its run; what is there is skipped.
+
+    Needs the extra "mesh": pip install "esd-bench[mesh]"
+
+    Examples:
+
+        esd-bench export runs/
+
+        esd-bench export runs/ --only method=esd --texture 1024
+    """
+    from esd_bench.export import Settings
+    from esd_bench.export import export as run
+
+    settings = Settings(resolution, texture, _device(device), again)
+    with _bar("exporting") as progress:
+        summary = run(runs, _choices(only), settings, progress)
+    done = [*summary.kept, *summary.made]
+    for folder, why in summary.without:
+        _aside(f"not exported: {folder}: {why}")
+    _say(f"{len(summary.made)} exported, {len(summary.kept)} kept, {len(summary.without)} without")
+    if not done:
+        raise typer.Exit(2)
+    _say(f"for example {done[-1]}")
 
 
 @contextmanager
