@@ -162,6 +162,9 @@ def generate(
     scene: Annotated[str | None, typer.Option(help="voxels or hashgrid.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Timestep schedule.")] = None,
     student: Annotated[str | None, typer.Option(help="lora or exact.")] = None,
+    particles: Annotated[
+        int, typer.Option(min=1, help="Scenes of a run that share its student.")
+    ] = 1,
     stages: Annotated[
         str, typer.Option(help="coarse, or full: then geometry and texture of a mesh.")
     ] = "coarse",
@@ -216,7 +219,18 @@ def generate(
         raise ValueError("--prompt or --prompts, not both")
     suite = ad_hoc(prompt) if prompt else load_suite(prompts or "demo")
     chosen = _variants(
-        method, preset, prior, scene, schedule, student, stages, steps, views, view_words, settings
+        method,
+        preset,
+        prior,
+        scene,
+        schedule,
+        student,
+        particles,
+        stages,
+        steps,
+        views,
+        view_words,
+        settings,
     )
     from dataclasses import replace
 
@@ -266,6 +280,7 @@ def _variants(
     scene: str | None,
     schedule: str | None,
     student: str | None,
+    particles: int,
     stages: str,
     steps: str | None,
     views: int | None,
@@ -301,6 +316,7 @@ def _variants(
                 schedule_options=groups.get("schedule"),
                 student=student,
                 student_options=groups.get("student"),
+                particles=particles,
                 stages=stages,
                 geometry_options=groups.get("geometry"),
                 texture_options=groups.get("texture"),

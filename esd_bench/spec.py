@@ -116,6 +116,7 @@ class RunSpec:
         views: protocols of the evaluation views; the first is the sphere, the second the ring.
         view_size: side of the evaluation views in pixels.
         preset: where the settings come from.
+        particles: scenes of the run that share a student; the first is the asset.
     """
 
     suite: str
@@ -129,6 +130,7 @@ class RunSpec:
     views: tuple[str, ...] = ("sphere:120", "ring:15:36")
     view_size: int = 64
     preset: str = "embedded"
+    particles: int = 1
 
     @property
     def method(self) -> Choice:
@@ -216,6 +218,7 @@ SILENT = (
     ("wording", None),
     ("weight_decay", 0.0),
     ("suffix", ""),
+    ("particles", 1),
     ("leave_out", ()),
     ("leave_out_from", ""),
 )

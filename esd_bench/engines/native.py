@@ -16,14 +16,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from esd_bench.cameras import Cameras, protocol
+from esd_bench.cameras import protocol
 from esd_bench.distill import FAULTS, Parts, Plan, Step, distill
 from esd_bench.engines import Engine, Orders, Progress, Watch
 from esd_bench.pictures import sheet, turntable
 from esd_bench.prompts import TEXTS
 from esd_bench.spec import Choice, RunSpec, Stage
 from esd_bench.store import Run, RunRecord, RunStore
-from esd_bench.views import ViewSet, quantise
+from esd_bench.stored import look, scene_at
+from esd_bench.views import ViewSet
 
 NO_SURFACE = FAULTS.index("empty: no surface at any threshold")
 
@@ -56,7 +57,8 @@ class _Pack:
     watch: Watch
     log_every: int
     prior: Any
-    choice: Choice
+    number: int
+    """Of the present stage, from 1."""
     scene: Any
     seeds: Tensor
     fault: Tensor
@@ -77,7 +79,7 @@ class _Pack:
         first, width = specs[0], max(orders.width, len(specs))
         padded = [*specs, *[specs[-1]] * (width - len(specs))]
         seeds = torch.tensor([spec.seed for spec in padded], device=orders.device)
-        scene = first.scene.make("scenes", seeds.cpu()).to(orders.device)
+        scene = scene_at(first, 1, seeds.cpu()).to(orders.device)
         fault = torch.tensor([0] * len(specs) + [-1] * (width - len(specs)), device=orders.device)
         return cls(
             specs,
@@ -86,7 +88,7 @@ class _Pack:
             watch,
             log_every,
             prior,
-            first.scene,
+            1,
             scene,
             seeds,
             fault,
@@ -115,7 +117,7 @@ class _Pack:
     ) -> None:
         """One stage to its end: from its first step, from a checkpoint in it, or from one at its end."""
         last = self.scene
-        changed = self._change(self.specs[0].scene_at(number))
+        changed = self._change(number)
         if start == 0:
             if number < len(self.specs[0].stages) and self._borrow(number):
                 return
@@ -127,12 +129,13 @@ class _Pack:
             self._stage(stage, before, start, state if start else None)
         self._keep(number)
 
-    def _change(self, choice: Choice) -> bool:
+    def _change(self, number: int) -> bool:
         """Have the scene that a stage wants, and say whether it is a new one."""
-        if choice == self.choice:
+        spec, last = self.specs[0], self.number
+        self.number = number
+        if spec.scene_at(number) == spec.scene_at(last):
             return False
-        self.choice = choice
-        self.scene = choice.make("scenes", self.seeds.cpu()).to(self.orders.device)
+        self.scene = scene_at(spec, number, self.seeds.cpu()).to(self.orders.device)
         return True
 
     def _begin(self, last: Any, before: int) -> None:
@@ -142,7 +145,9 @@ class _Pack:
         self.fault = torch.where(empty, NO_SURFACE, self.fault)
         for i, spec in enumerate(self.specs):
             notes = {name: float(value[i]) for name, value in beginning.notes.items()}
-            self.store.log(spec, {"step": before, "scene": self.choice.title, **notes})
+            self.store.log(
+                spec, {"step": before, "scene": spec.scene_at(self.number).title, **notes}
+            )
 
     def _resume(self) -> tuple[int, dict[str, Tensor] | None]:
         """Steps done and the joined checkpoints of the members, if all stand at the same step."""
@@ -251,8 +256,8 @@ class _Pack:
 
     def _alone(self, index: int) -> Any:
         """The scene of one member."""
-        scene = self.choice.make("scenes", self.seeds[index : index + 1].cpu())
-        scene = scene.to(self.orders.device)
+        seeds = self.seeds[index : index + 1].cpu()
+        scene = scene_at(self.specs[0], self.number, seeds).to(self.orders.device)
         scene.load_state_dict(self._member(index))
         return scene
 
@@ -298,17 +303,6 @@ class _Pack:
 def _scene_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The scene's part of a checkpoint."""
     return {k.removeprefix("scene."): v for k, v in state.items() if k.startswith("scene.")}
-
-
-@torch.no_grad()
-def look(scene: Any, cameras: Cameras, name: str, chunk: int = 12) -> ViewSet:
-    """The evaluation views of a scene that is a pack of one, a few at a time."""
-    device = next(scene.parameters()).device
-    parts = []
-    for start in range(0, len(cameras), chunk):
-        render = scene.render(cameras[slice(start, start + chunk)].to(device))
-        parts.append(quantise(render.rgb, render.opacity))
-    return ViewSet(torch.cat(parts), cameras, name)
 
 
 def _judge(views: ViewSet) -> str:

@@ -14,10 +14,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from esd_bench.export import Settings, export, stored_scene
+from esd_bench.export import Settings, export
 from esd_bench.glb import read_extras, write_glb
 from esd_bench.spec import Choice
 from esd_bench.store import read_run
+from esd_bench.stored import stored_scene
 from esd_bench.surfaces import colours, surface
 from esd_bench.textures import bake, unwrap
 from tests.blobs import Blob, ball, two_colours
