@@ -1,5 +1,6 @@
 """What the figures that are made of runs share: the user's wishes, the runs, their numbers, and views side by side."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -69,10 +70,9 @@ class Study:
     command: str = ""
     bars: Bars = lambda missing: nullcontext((lambda news: None, lambda run: None))
 
-    @property
-    def several(self) -> bool:
-        """Whether captions must name the seed."""
-        return len(self.seeds) > 1
+    def shown(self, runs: Sequence["Made"]) -> list["Made"]:
+        """Those of the first seed: a picture shows one of each kind, the CSV all."""
+        return [made for made in runs if made.run.spec.seed == self.seeds[0]]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,9 @@ def facts(made: Made) -> dict[str, Any]:
 
 def scored(study: Study, runs: Sequence[Made]) -> list[dict[str, Any]]:
     """The oracle's and the classifier's numbers of each run; empty of those that failed."""
-    score(study.runs, ["janus", "inception"], Scoring(device=study.device, references=0))
+    summary = score(study.runs, ["janus", "inception"], Scoring(device=study.device, references=0))
+    for problem in (*summary.problems, *summary.skipped):
+        warnings.warn(f"not scored: {problem}", stacklevel=2)
     return [{**facts(made), **numbers(RunStore(study.runs), made.run)} for made in runs]
 
 
@@ -148,14 +150,14 @@ def table(rows: Sequence[Mapping[str, Any]], path: Path, command: str) -> None:
 
 
 def side_by_side(study: Study, runs: Sequence[Made], path: Path) -> None:
-    """A line of views for each run, those nearest to the azimuths that were asked for."""
+    """A line of views for each run of the first seed, those nearest to the azimuths that were asked for."""
     store, rows, shown = RunStore(study.runs), [], list[float]()
-    for made in runs:
+    for made in study.shown(runs):
         spec = made.run.spec
         views = ViewSet.load(made.run.views_folder(spec.views[-1]))
         picked = nearest(views.cameras, study.azimuths)
         shown = [float(x) for x in views.cameras.azimuth[picked].rad2deg().remainder(360)]
-        lines = [made.label, spec.prompt.text, *([f"seed {spec.seed}"] if study.several else [])]
+        lines = [made.label, spec.prompt.text]
         found = numbers(store, made.run)
         if "janus_rate" in found:
             lines.append(f"Janus {found['janus_rate']:.2f}, R {found['consistency']:.2f}")

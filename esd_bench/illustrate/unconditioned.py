@@ -54,17 +54,18 @@ def _lines(study: Study, runs: Sequence[Made]) -> Iterator[dict[str, Any]]:
 
 
 def _draw(study: Study, runs: Sequence[Made], path: Path) -> None:
-    """Two panels of curves, and under them the views of each run."""
+    """Two panels of curves, and under them the views of each run of the first seed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3 + 1.1 * len(runs)), layout="constrained")
+    shown = study.shown(runs)
+    figure = Figure(figsize=(9, 3 + 1.1 * len(shown)), layout="constrained")
     FigureCanvasAgg(figure)
-    above, below = figure.subfigures(2, 1, height_ratios=[3, 1.1 * len(runs)])
+    above, below = figure.subfigures(2, 1, height_ratios=[3, 1.1 * len(shown)])
     for panel, (name, title) in zip(above.subplots(1, 2), CURVES.items(), strict=True):
         _curves(panel, study, runs, name)
         panel.set_title(title, fontsize=9)
-    for panel, made in zip(below.subplots(len(runs), 1, squeeze=False).flat, runs, strict=True):
+    for panel, made in zip(below.subplots(len(shown), 1, squeeze=False).flat, shown, strict=True):
         panel.imshow(_strip(study, made))
         panel.set_title(_caption(made), fontsize=8, loc="left")
         panel.axis("off")

@@ -5,10 +5,12 @@ by its matrix, from which the window follows: longitude goes from left to right,
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from esd_bench.cameras import Cameras
 from esd_bench.draws import Draws
@@ -24,6 +26,7 @@ def canvas(
     width: int = 160,
     latitude: float = 45.0,
     edge: float = 0.1,
+    levels: int = 4,
     noise: float = 0.02,
     learning_rate: float = 0.05,
 ) -> Scene:
@@ -39,11 +42,14 @@ def canvas(
         latitude: elevation in degrees that is the top; its negative is the bottom.
         edge: share of the cameras beyond each end, which see the outermost window: without it the pixels at the border
             would hardly ever be seen.
+        levels: pictures that are added up, each half as fine as the one before and enlarged; 1 is the pixels alone. A
+            sum of grids is a preconditioner: pixels alone take up the encoder's own pattern before any shape.
         noise: standard deviation of the initial raw values; 0 is mid-grey.
-        learning_rate: of the raw values, of which the colours are the sigmoid.
+        learning_rate: of the raw values, of which the colours are the sigmoid of the sum.
     """
     draws = Draws(seeds, torch.zeros((), dtype=torch.long, device=seeds.device))
-    raw = noise * draws.normal("canvas", 3, height, width)
+    sizes = [(-(-height // 2**k), -(-width // 2**k)) for k in range(levels)]
+    raw = [noise * draws.normal(f"canvas {k}", 3, *size) for k, size in enumerate(sizes)]
     return Canvas(raw, math.radians(latitude), edge, learning_rate)
 
 
@@ -51,16 +57,21 @@ class Canvas(nn.Module):
     """See :func:`canvas`."""
 
     def __init__(
-        self, raw: Float[Tensor, "p 3 y x"], latitude: float, edge: float, learning_rate: float
+        self, raw: Sequence[Tensor], latitude: float, edge: float, learning_rate: float
     ) -> None:
         super().__init__()
-        self.raw = nn.Parameter(raw)
-        self.members, self.latitude, self.edge = len(raw), latitude, edge
-        self.learning_rate = learning_rate
+        self.raw = nn.ParameterList(raw)
+        self.members, self.height, self.width = len(raw[0]), *raw[0].shape[2:]
+        self.latitude, self.edge, self.learning_rate = latitude, edge, learning_rate
 
     def picture(self) -> Float[Tensor, "p 3 y x"]:
         """The whole pictures."""
-        return self.raw.sigmoid()
+        finest, *others = self.raw
+        size = (self.height, self.width)
+        larger = [
+            functional.interpolate(x, size, mode="bilinear", align_corners=False) for x in others
+        ]
+        return torch.stack([finest, *larger]).sum(0).sigmoid()
 
     def render(
         self,
@@ -72,7 +83,7 @@ class Canvas(nn.Module):
         top, left = self.corners(cameras)
         rows = top[:, None] + torch.arange(cameras.height, device=top.device)
         columns = left[:, None] + torch.arange(cameras.width, device=top.device)
-        rgb = self._cut(rows, columns).sigmoid()
+        rgb = self._cut(self.picture(), rows, columns)
         ones = torch.ones_like(rgb[:, :1])
         return Render(rgb, ones, ones * cameras.distance[:, None, None, None])
 
@@ -82,9 +93,9 @@ class Canvas(nn.Module):
         Raises:
             ValueError: for windows that are larger than the picture.
         """
-        high, wide = self.raw.shape[2] - cameras.height, self.raw.shape[3] - cameras.width
+        high, wide = self.height - cameras.height, self.width - cameras.width
         if min(high, wide) < 0:
-            raise ValueError(f"a canvas of {tuple(self.raw.shape[2:])} pixels has no such windows")
+            raise ValueError(f"a canvas of {self.height} x {self.width} pixels has no such windows")
         down = (1 - cameras.elevation / self.latitude) / 2
         return self._place(down, high), self._place(cameras.azimuth.abs() / math.pi, wide)
 
@@ -94,13 +105,12 @@ class Canvas(nn.Module):
         return (inner * last).round().long()
 
     def _cut(
-        self, rows: Int[Tensor, "n h"], columns: Int[Tensor, "n w"]
+        self, picture: Tensor, rows: Int[Tensor, "n h"], columns: Int[Tensor, "n w"]
     ) -> Float[Tensor, "n 3 h w"]:
         """Pixels by row and column, windows member by member. Gathered flat: a captured graph may do that."""
-        members, _, _, width = self.raw.shape
-        index = (rows[:, :, None] * width + columns[:, None]).reshape(members, 1, -1)
-        seen = self.raw.flatten(2).gather(2, index.expand(-1, 3, -1))
-        shape = (len(rows) // members, rows.shape[1], columns.shape[1])
+        index = (rows[:, :, None] * self.width + columns[:, None]).reshape(self.members, 1, -1)
+        seen = picture.flatten(2).gather(2, index.expand(-1, 3, -1))
+        shape = (len(rows) // self.members, rows.shape[1], columns.shape[1])
         return seen.unflatten(2, shape).transpose(1, 2).flatten(0, 1)
 
     def regularisers(self, render: Render) -> dict[str, Float[Tensor, " p"]]:
@@ -108,5 +118,5 @@ class Canvas(nn.Module):
         return penalties(render, self.members)
 
     def learning_rates(self) -> list[tuple[list[nn.Parameter], float]]:
-        """All pixels learn at one rate."""
-        return [([self.raw], self.learning_rate)]
+        """All levels learn at one rate."""
+        return [(list(self.raw), self.learning_rate)]
