@@ -696,8 +696,8 @@ def illustrate_grid(
     """
     from esd_bench.illustrate.grid import grid
 
-    chosen = [x.split(",") if x else [] for x in (methods, prompts)]
-    _written(grid(runs, output, *chosen, _numbers(azimuths), _asked()))
+    chosen, texts = (x.split(",") if x else [] for x in (methods, prompts))
+    _written(grid(runs, output, chosen, texts, _numbers(azimuths), _asked()))
 
 
 def _illustration(name: str, figure: Figure) -> None:
@@ -728,7 +728,7 @@ def _illustration(name: str, figure: Figure) -> None:
         from importlib import import_module
 
         from esd_bench import plugins
-        from esd_bench.illustrate._study import Study
+        from esd_bench.illustrate.study import Study
         from esd_bench.prompts import ad_hoc
 
         draw = getattr(import_module(f"esd_bench.illustrate.{figure.module}"), figure.module)

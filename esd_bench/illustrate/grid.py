@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from esd_bench.gather import gather
-from esd_bench.illustrate._study import SHOWN, table
+from esd_bench.illustrate.study import SHOWN, table
 from esd_bench.sheets import contact_sheet
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from esd_bench import plugins
 from esd_bench.cameras import TrainingCameras
 from esd_bench.illustrate._objects import THRESHOLD, Found, find_objects
-from esd_bench.illustrate._study import Arm, Made, Study, facts, make, table
+from esd_bench.illustrate.study import Arm, Made, Study, facts, make, table
 from esd_bench.presets import ANY
 from esd_bench.prompts import Wording
 from esd_bench.spec import Choice, RunSpec, Stage, label

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from esd_bench.illustrate._study import Arm, Study, swept
+from esd_bench.illustrate.study import Arm, Study, swept
 from esd_bench.presets import Settings, preset
 
 LAMBDAS = (0.0, 0.25, 0.5, 0.75, 1.0, 2.0)

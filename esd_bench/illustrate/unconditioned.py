@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from esd_bench.illustrate._study import Arm, Made, Study, facts, make, table
+from esd_bench.illustrate.study import Arm, Made, Study, facts, make, table
 from esd_bench.pictures import row
 from esd_bench.presets import Settings, preset
 from esd_bench.sheets import nearest
@@ -61,11 +61,13 @@ def _draw(study: Study, runs: Sequence[Made], path: Path) -> None:
     shown = study.shown(runs)
     figure = Figure(figsize=(9, 3 + 1.1 * len(shown)), layout="constrained")
     FigureCanvasAgg(figure)
-    above, below = figure.subfigures(2, 1, height_ratios=[3, 1.1 * len(shown)])
-    for panel, (name, title) in zip(above.subplots(1, 2), CURVES.items(), strict=True):
+    parts: Any = figure.subfigures(2, 1, height_ratios=[3, 1.1 * len(shown)])
+    for panel, (name, title) in zip(parts[0].subplots(1, 2), CURVES.items(), strict=True):
         _curves(panel, study, runs, name)
         panel.set_title(title, fontsize=9)
-    for panel, made in zip(below.subplots(len(shown), 1, squeeze=False).flat, shown, strict=True):
+    for panel, made in zip(
+        parts[1].subplots(len(shown), 1, squeeze=False).flat, shown, strict=True
+    ):
         panel.imshow(_strip(study, made))
         panel.set_title(_caption(made), fontsize=8, loc="left")
         panel.axis("off")

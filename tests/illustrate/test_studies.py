@@ -65,7 +65,7 @@ def test_lambda_is_a_row_for_each_value_and_prompt_and_resumes(tmp_path, drawn):
     words = ("--set", "values=0,1", "--prompt", "a red dog", "--steps", "1,1")
     frame, given = drawn("lambda", *words, "--azimuths", "0,180")
     assert list(frame["setting"]) == ["λ = 0", "λ = 1"]
-    assert frame[["janus_rate", "consistency", "iq", "iv"]].notna().all(None)
+    assert frame[["janus_rate", "consistency", "iq", "iv"]].notna().all(axis=None)
     before = (tmp_path / "figures" / "lambda.csv").read_bytes()
     picture = (tmp_path / "figures" / "lambda.png").read_bytes()
     again = command(*given)
@@ -85,9 +85,9 @@ def test_dreamtime_changes_the_schedule_of_the_last_stage_alone(tmp_path, drawn)
 
 
 def test_unconditioned_writes_down_every_logged_step(tmp_path, drawn):
-    frame, _ = drawn("unconditioned", "--steps", "2,11")
+    frame, _ = drawn("unconditioned", "--steps", "1,1")
     assert list(frame["setting"].unique()) == ["ESD (λ = 0.5)", "ESD (λ = 1)", "unconditioned"]
-    assert set(frame["step"]) >= {12, 13}
+    assert list(frame["step"]) == [1, 2, 2, 2], "the SDS stage is made once"
     assert frame["saturated"].between(0, 1).all()
     assert (frame["residual"] > 0).all()
     runs = RunStore(tmp_path / "runs").find()
