@@ -16,6 +16,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from esd_bench.illustrate import STUDIES, Figure
+
 app = typer.Typer(
     name="esd-bench",
     help="Measure mode collapse in score distillation for text-to-3D (arXiv 2401.00909).",
@@ -723,21 +725,119 @@ def demo(
     say(f"all assets side by side: {done.picture}")
 
 
-@app.command()
-def illustrate(
-    what: Annotated[str, typer.Argument(help="gaussian")] = "gaussian",
-    output: Annotated[Path, typer.Option("--out", "-o", help="A folder.")] = Path("figures"),
+illustrate_app = typer.Typer(help="The paper's figures.", no_args_is_help=True)
+app.add_typer(illustrate_app, name="illustrate")
+Figures = Annotated[Path, typer.Option("--out", "-o", help="The folder of figures.")]
+Azimuths = Annotated[str, typer.Option(help="Degrees joined by commas; the nearest views.")]
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    """``0,90,180`` as numbers."""
+    try:
+        return tuple(float(x) for x in text.split(","))
+    except ValueError:
+        raise ValueError(f"numbers joined by commas, not {text!r}") from None
+
+
+def _asked() -> str:
+    """The command as it was typed, for what it writes."""
+    import shlex
+
+    return shlex.join(["esd-bench", *sys.argv[1:]])
+
+
+def _written(paths: Sequence[Path]) -> None:
+    _say(f"written: {', '.join(map(str, paths))}")
+
+
+@illustrate_app.command("gaussian")
+def illustrate_gaussian(
+    output: Figures = Path("figures"),
     steps: Annotated[
         int, typer.Option(min=1, help="Optimisation steps; the paper's are 2000.")
     ] = 3000,
 ) -> None:
-    """Draw the paper's Figure 3: a Gaussian distilled by SDS, VSD and ESD, beside theory."""
-    from esd_bench.illustrate import gaussian, table
+    """Figure 3: a Gaussian distilled by SDS, VSD and ESD, beside theory."""
+    from esd_bench.illustrate.gaussian import gaussian, table
 
-    if what != "gaussian":
-        raise ValueError(f"nothing called {what!r} to illustrate; there is: gaussian")
     _say(table(gaussian(output, steps=steps)))
     _say(f"written: {output / 'gaussian.png'} and .pdf")
+
+
+@illustrate_app.command("grid")
+def illustrate_grid(
+    runs: Annotated[Path, typer.Argument(help="The folder of runs.")] = Path("runs"),
+    methods: Annotated[
+        str | None, typer.Option(help="Names or labels joined by commas; default: all.")
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="Ids or texts joined by commas; default: all.")
+    ] = None,
+    azimuths: Azimuths = "0,90,180,270",
+    output: Figures = Path("figures"),
+) -> None:
+    """Figures 1, 4 and 9: finished runs side by side, prompts down, methods and views across.
+
+    Example: esd-bench illustrate grid runs/ --methods sds,vsd,esd --azimuths 0,90,180,270
+    """
+    from esd_bench.illustrate.grid import grid
+
+    chosen, texts = (x.split(",") if x else [] for x in (methods, prompts))
+    _written(grid(runs, output, chosen, texts, _numbers(azimuths), _asked()))
+
+
+def _illustration(name: str, figure: Figure) -> None:
+    """Add the command of a figure that is made of runs."""
+
+    @illustrate_app.command(name, help=figure.says)
+    def command(
+        runs: Annotated[Path, typer.Option(help="The folder of its runs; resumed.")] = Path("runs"),
+        output: Figures = Path("figures"),
+        prompt: Annotated[list[str] | None, typer.Option(help="Repeat for several.")] = None,
+        seeds: Annotated[str, typer.Option(help="0, 0-2 or 0,3,5.")] = "0",
+        prior: Annotated[str | None, typer.Option(help="Instead of the figure's own.")] = None,
+        preset: Annotated[
+            str, typer.Option(help="Of its runs; image2d has settings of its own.")
+        ] = figure.preset,
+        steps: Annotated[
+            str | None, typer.Option(help="Steps of the last stage, or of all: 900,200.")
+        ] = None,
+        azimuths: Azimuths = "0,90,180,270",
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", help="Options of the figure's function; repeat."),
+        ] = None,
+        pack: Annotated[int, typer.Option(min=1, help="Scenes side by side (GPU).")] = 1,
+        workers: Annotated[int, typer.Option(min=1, help="Processes side by side (CPU).")] = 1,
+        device: Device = "auto",
+    ) -> None:
+        from importlib import import_module
+
+        from esd_bench import plugins
+        from esd_bench.illustrate.study import Study
+        from esd_bench.prompts import ad_hoc
+
+        draw = getattr(import_module(f"esd_bench.illustrate.{figure.module}"), figure.module)
+        study = Study(
+            runs=runs,
+            out=output,
+            prompts=ad_hoc(prompt or figure.prompts).prompts,
+            seeds=tuple(_seeds(seeds)),
+            preset=preset,
+            prior=prior,
+            steps=_whole(steps),
+            azimuths=_numbers(azimuths),
+            device=_device(device),
+            pack=pack,
+            workers=workers,
+            command=_asked(),
+            bars=_bars,
+        )
+        _written(draw(study, **plugins.bind(draw, _pairs(settings))))
+
+
+for _name, _figure in STUDIES.items():
+    _illustration(_name, _figure)
 
 
 @app.command()

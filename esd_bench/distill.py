@@ -84,6 +84,7 @@ class Step:
         residual: (p,) root mean square of the weighted residual.
         student: (p,) the student's loss.
         opacity: (p,) mean opacity of the training views.
+        saturated: (p,) share of their opaque pixels whose three channels are all 0 or 255 as bytes.
         penalties: (p,) each, unweighted.
         t: (p, v) noise levels.
         fault: (p,) index into :data:`FAULTS`; members with a fault are frozen.
@@ -94,6 +95,7 @@ class Step:
     residual: Float[Tensor, " p"]
     student: Float[Tensor, " p"]
     opacity: Float[Tensor, " p"]
+    saturated: Float[Tensor, " p"]
     penalties: Mapping[str, Float[Tensor, " p"]]
     t: Int[Tensor, "p v"]
     fault: Int[Tensor, " p"]
@@ -209,6 +211,7 @@ class _Loop:
             residual=gradient.flatten(1).square().mean(1).sqrt(),
             student=loss.detach(),
             opacity=opacity,
+            saturated=_saturated(render, self.members),
             penalties={name: value.detach() for name, value in penalties.items()},
             t=noised.t,
             fault=self.fault,
@@ -305,6 +308,16 @@ def _background(kind: str, draws: Draws, purpose: str, views: int) -> Float[Tens
         value = {"white": 1.0, "grey": 0.5, "black": 0.0}[kind]
         colour = torch.full((members, views, 3), value, device=draws.seeds.device)
     return colour.reshape(members * views, 3, 1, 1)
+
+
+@torch.no_grad()
+def _saturated(render: Render, members: int) -> Float[Tensor, " p"]:
+    """Share of the opaque pixels that are at the end of the range in every channel, as the finished run is judged."""
+    opaque = render.opacity > 0.5
+    away = (render.rgb / render.opacity.clamp_min(1e-4) - 0.5).abs()
+    extreme = (away.amin(1, keepdim=True) > 0.5 - 0.5 / 255) & opaque
+    both = (x.reshape(members, -1).float().sum(1) for x in (extreme, opaque))
+    return next(both) / next(both).clamp_min(1)
 
 
 def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

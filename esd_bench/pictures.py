@@ -37,6 +37,7 @@ def sheet(
     scale: int = 1,
     margin: int = 150,
     heads: Sequence[str] = (),
+    columns: Sequence[str] = (),
 ) -> None:
     """Captioned rows of pictures under each other, in the format that the file's ending names.
 
@@ -46,9 +47,11 @@ def sheet(
         scale: enlargement by an integer.
         margin: width of the captions in pixels.
         heads: captions over equal shares of the width, with a line between them.
+        columns: captions under these, over each picture of a row.
     """
     strips = [row(rgb, scale) for _, rgb in rows]
-    wide, top = max(strip.width for strip in strips), 20 if heads else 0
+    wide, under = max(strip.width for strip in strips), 20 if heads else 0
+    top = under + (16 if columns else 0)
     height = top + sum(strip.height for strip in strips)
     page = Image.new("RGB", (margin + wide, height), "white")
     pen, font = ImageDraw.Draw(page), _font(11)
@@ -57,6 +60,10 @@ def sheet(
         pen.multiline_text((4, top + 4), "\n".join(lines), fill="black", font=font)
         page.paste(strip, (margin, top))
         top += strip.height
+    for number, column in enumerate(columns):
+        pen.text(
+            (margin + number * wide // len(columns) + 4, under), column, fill="black", font=font
+        )
     for number, head in enumerate(heads):
         left = margin + number * wide // len(heads)
         pen.text((left + 4, 3), head, fill="black", font=font)

@@ -1,12 +1,13 @@
 """sheet: the assets of a study on one page, a row for each prompt, wording and seed, some views by each method."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
+from esd_bench.cameras import Cameras
 from esd_bench.gather import gather
 from esd_bench.pictures import sheet
 from esd_bench.store import read_run
@@ -16,7 +17,12 @@ from esd_bench.views import ViewSet
 
 
 def contact_sheet(
-    root: Path | str, path: Path, only: Mapping[str, Any] | None = None, count: int = 6
+    root: Path | str,
+    path: Path,
+    only: Mapping[str, Any] | None = None,
+    count: int = 6,
+    azimuths: Sequence[float] = (),
+    scale: int = 1,
 ) -> int:
     """Draw finished runs side by side, methods in the order of the tables.
 
@@ -25,6 +31,8 @@ def contact_sheet(
         path: the file to write; its ending names the format.
         only: values that columns of :data:`esd_bench.gather.FILTERS` must have.
         count: views of each asset, equally spaced around it.
+        azimuths: degrees; the views nearest to them instead, with a caption over each.
+        scale: enlargement of the views by an integer.
 
     Returns:
         how many assets are on the page.
@@ -38,26 +46,37 @@ def contact_sheet(
     bare = [x.removesuffix(f", {y}") for x, y in zip(runs["label"], runs["wording"], strict=True)]
     runs = runs.assign(label=bare)
     heads = labels(runs)
-    sheet(list(_rows(runs, heads, count)), path, heads=heads)
+    around = tuple(azimuths) or tuple(360 * i / count for i in range(count))
+    columns = [f"{x:g}°" for x in azimuths] * len(heads)
+    sheet(list(_rows(runs, heads, around)), path, scale, heads=heads, columns=columns)
     return len(runs)
 
 
-def _rows(runs: pd.DataFrame, heads: list[str], count: int) -> Iterator[tuple[str, Images]]:
+def _rows(
+    runs: pd.DataFrame, heads: list[str], azimuths: tuple[float, ...]
+) -> Iterator[tuple[str, Images]]:
     several = [name for name in ("wording", "seed") if runs[name].nunique() > 1]
     # With view words before without, as in the tables.
     runs = runs.sort_values(["prompt", "wording", "seed"], ascending=[True, False, True])
     for (_, wording, seed), group in runs.groupby(["prompt", "wording", "seed"], sort=False):
         places = dict(zip(group["label"], group["run"], strict=True))
-        seen = {label: _around(Path(place), count) for label, place in places.items()}
+        seen = {label: _around(Path(place), azimuths) for label, place in places.items()}
         blank = torch.ones_like(next(iter(seen.values())))
         how = {"wording": str(wording), "seed": f"seed {seed}"}
         caption = "\n".join([str(group["text"].iloc[0]), *(how[x] for x in several)])
         yield caption, torch.cat([seen.get(label, blank) for label in heads])
 
 
-def _around(folder: Path, count: int) -> Images:
+def _around(folder: Path, azimuths: tuple[float, ...]) -> Images:
     """Views of a run's last view set, which is the ring, on white."""
     run = read_run(folder)
-    views = ViewSet.load(run.views_folder(run.spec.views[-1])).over("white")
-    picked = [round(i * len(views) / count) % len(views) for i in range(count)]
-    return views[picked]
+    views = ViewSet.load(run.views_folder(run.spec.views[-1]))
+    return views.over("white")[nearest(views.cameras, azimuths)]
+
+
+def nearest(cameras: Cameras, azimuths: Sequence[float]) -> list[int]:
+    """For each azimuth in degrees the camera that looks from nearest to it, the first of equals."""
+    wanted = torch.tensor(azimuths)[:, None]
+    apart = (cameras.azimuth.rad2deg() - wanted + 180).remainder(360) - 180
+    # Rounded, so that two cameras at one distance tie.
+    return [int(row.argmin()) for row in apart.abs().mul(1000).round()]

@@ -149,6 +149,12 @@ class RunStore:
         with (self._partial(spec) / "log.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")
 
+    def logged(self, run: Run) -> list[dict[str, Any]]:
+        """The lines of a finished run's log by rising step; of a step that was done twice, the last."""
+        lines = (run.folder / "log.jsonl").read_text().splitlines()
+        entries = {entry["step"]: entry for entry in map(json.loads, lines)}
+        return [entries[step] for step in sorted(entries)]
+
     def stage(self, spec: RunSpec, count: int, scene: Mapping[str, Tensor]) -> None:
         """Store the scene after the first ``count`` stages, for runs that share them."""
         _save(

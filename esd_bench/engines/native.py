@@ -230,6 +230,7 @@ class _Pack:
                     "residual": float(step.residual[i]),
                     "student": float(step.student[i]),
                     "opacity": float(step.opacity[i]),
+                    "saturated": float(step.saturated[i]),
                     **{name: float(value[i]) for name, value in step.penalties.items()},
                 }
                 for i in range(len(self.specs))

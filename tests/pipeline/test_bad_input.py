@@ -196,7 +196,7 @@ def test_a_truncated_picture_is_named_and_the_rest_is_scored(made, tmp_path):
         (["prompts", "list", "nothing"], "no prompt suite or file 'nothing'"),
         (["prompts", "import", "none.json", "-o", "x.toml"], "none.json"),
         (["list", "colours"], "no kind 'colours'"),
-        (["illustrate", "cubes"], "nothing called 'cubes'"),
+        (["illustrate", "cubes"], "No such command 'cubes'"),
         (["doctor", "--prior", "/nowhere"], "no folder '/nowhere'"),
         (["doctor", "--prior", "embedded", "--prompt", "a"], "two prompts or more"),
         (["embedded", "export", "huge", "-o", "x"], "no embedded prior 'huge'"),

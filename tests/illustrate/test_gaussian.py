@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from esd_bench.illustrate import Levels, gaussian, rest_points, table
+from esd_bench.illustrate.gaussian import Levels, gaussian, rest_points, table
 
 
 @pytest.fixture(scope="module")
