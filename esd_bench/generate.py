@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from esd_bench import plugins
 from esd_bench.engines import Orders, Watch
@@ -17,10 +18,11 @@ def generate(
     device: str = "cpu",
     pack: int = 1,
     workers: int = 1,
-    checkpoint: int = 100,
+    checkpoint: int = 0,
     graph: bool | None = None,
     pins: Mapping[str, str] | None = None,
     engine: str = "native",
+    engine_options: Mapping[str, Any] | None = None,
     watch: Watch = lambda news: None,
 ) -> Iterator[Run]:
     """Make what is missing of ``specs``, yielding runs as they finish.
@@ -31,15 +33,17 @@ def generate(
         device: "cpu" or "cuda".
         pack: scenes side by side.
         workers: processes side by side, one thread each; 1 works in this process.
-        checkpoint: steps between checkpoints; an interruption loses at most so many.
+        checkpoint: steps between checkpoints; an interruption loses at most so many. 0 is what suits the engine.
         graph: capture steps in a CUDA graph; by default wherever there is a GPU.
         pins: file name -> SHA-256 of the only files that a prior may load.
         engine: plugin name.
+        engine_options: its options, checked against its signature.
         watch: is told of progress.
 
     Yields:
         finished and failed runs; a failure is an outcome, with its reason in the record.
     """
+    bound = plugins.bind(plugins.load("engines", engine), engine_options or {})
     captured = device.startswith("cuda") if graph is None else graph
     orders = Orders(device, pack, checkpoint, captured, pins or {})
     groups = [group for some in packs(store.missing(specs), pack) for group in _equals(some, store)]
@@ -48,14 +52,19 @@ def generate(
         chains.setdefault(group[0].prefix(1), []).append(group)
     options = {"workers": workers} if workers > 1 else {}
     run = plugins.load("executors", "processes" if workers > 1 else "serial")(**options)
-    yield from run(partial(_work, engine, store.root, orders), chains.values(), watch)
+    yield from run(partial(_work, engine, bound, store.root, orders), chains.values(), watch)
 
 
 def _work(
-    engine: str, root: Path, orders: Orders, specs: Sequence[RunSpec], watch: Watch
+    engine: str,
+    options: Mapping[str, Any],
+    root: Path,
+    orders: Orders,
+    specs: Sequence[RunSpec],
+    watch: Watch,
 ) -> list[Run]:
     """One pack, in whatever process this is."""
-    return list(plugins.load("engines", engine)()(specs, RunStore(root), orders, watch))
+    return list(plugins.load("engines", engine)(**options)(specs, RunStore(root), orders, watch))
 
 
 def _equals(specs: Sequence[RunSpec], store: RunStore) -> list[list[RunSpec]]:

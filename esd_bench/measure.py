@@ -64,7 +64,8 @@ class Settings:
     def protocol(self, run: Run, metric: Metric) -> str:
         """The views that a metric reads of a run."""
         ring = metric.views == "ring"
-        own = run.spec.views[int(ring)] if len(run.spec.views) > int(ring) else metric.views
+        kind = [v for v in run.spec.views if v.startswith("ring") == ring]
+        own = kind[0] if kind else ("ring:15:36" if ring else "sphere:120")
         return next((v for v in self.views if v.startswith("ring") == ring), own)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from esd_bench import chains
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
 from esd_bench.spec import Choice, RunSpec, Stage
@@ -22,6 +23,7 @@ class Settings:
     Attributes:
         options: of the method, checked against its signature.
         steps: of the stages by position; a single number is the last stage's.
+        engine: what will make the runs; "" or ``native`` is our own loop.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Settings:
     views: int | None = None
     view_words: bool | None = None
     view_sets: tuple[str, ...] | None = None
+    engine: str = ""
 
 
 ANY = Prompt("any")
@@ -128,7 +131,22 @@ def preset(name: str, settings: Settings) -> RunSpec:
     plain = name.replace("-", "_")
     if plain not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
+    if settings.engine == "threestudio":
+        return _staged(plain, settings)
     return PRESETS[plain](settings)
+
+
+def _staged(name: str, settings: Settings) -> RunSpec:
+    """A preset's run as threestudio makes it, in three stages; ``embedded``, which it can't be, stands for ``paper``."""
+    student = {"base": None, **(settings.student_options or {})}
+    if settings.scene or settings.scene_options or settings.student or len(student) > 1:
+        raise ValueError("threestudio has a scene and a student of its own; leave them out")
+    bare = replace(settings, student_options=None, steps=())
+    make = PRESETS["paper" if name == "embedded" else name]
+    first = make(bare)
+    steps = _steps(settings, chains.steps(first))
+    whole = make(replace(bare, steps=steps[: len(first.stages)]))
+    return chains.staged(whole, steps, student["base"])
 
 
 def _steps(settings: Settings, usual: tuple[int, ...]) -> tuple[int, ...]:

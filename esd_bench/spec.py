@@ -110,6 +110,7 @@ class RunSpec:
         views: protocols of the evaluation views; the first is the sphere, the second the ring.
         view_size: side of the evaluation views in pixels.
         preset: where the settings come from.
+        engine: the plugin that makes it, where it is not our own loop.
     """
 
     suite: str
@@ -123,6 +124,7 @@ class RunSpec:
     views: tuple[str, ...] = ("sphere:120", "ring:15:36")
     view_size: int = 64
     preset: str = "embedded"
+    engine: str = ""
 
     @property
     def method(self) -> Choice:
@@ -202,9 +204,13 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(x) for x in value) if isinstance(value, list) else value
 
 
+ABSENT: dict[str, Any] = {"file": "", "engine": ""}
+"""Values that are not written, so that what came later leaves the ids of older runs alone."""
+
+
 def _written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """What is written of a dataclass: all, but no digest where there is no file."""
-    return {key: value for key, value in pairs if (key, value) != ("file", "")}
+    """What is written of a dataclass."""
+    return {key: value for key, value in pairs if key not in ABSENT or value != ABSENT[key]}
 
 
 def _file(name: str) -> str:

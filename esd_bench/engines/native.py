@@ -25,6 +25,9 @@ from esd_bench.spec import Choice, RunSpec, Stage
 from esd_bench.store import Run, RunRecord, RunStore
 from esd_bench.views import ViewSet, quantise
 
+CHECKPOINT = 100
+"""Steps between checkpoints unless said: at most so many are lost."""
+
 
 def native(log_every: int = 10) -> Engine:
     """Distil a pack here.
@@ -191,7 +194,7 @@ class _Pack:
                 self.store.log(spec, entry)
             means = {k: sum(r[k] for r in rows) / len(rows) for k in ("residual", "student")}
             self.watch(Progress(self.specs, done, self.specs[0].steps, stage.method.title, means))
-        if done % self.orders.checkpoint == 0 and done < self.specs[0].steps:
+        if done % (self.orders.checkpoint or CHECKPOINT) == 0 and done < self.specs[0].steps:
             worked = torch.full((len(self.seeds),), time.perf_counter() - self.started)
             state = {**step.state(), "seconds": worked}
             for i, spec in enumerate(self.specs):
