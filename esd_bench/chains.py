@@ -47,7 +47,13 @@ def staged(spec: RunSpec, steps: tuple[int, ...], base: str | None = None) -> Ru
     )
 
 
-_OWN: dict[str, Any] = {"learning_rate": 1.0, "floor": 0.0, "warmup": 0, "decay": 1.0, "regularisers": ()}
+_OWN: dict[str, Any] = {
+    "learning_rate": 1.0,
+    "floor": 0.0,
+    "warmup": 0,
+    "decay": 1.0,
+    "regularisers": (),
+}
 
 
 def _student(spec: RunSpec, base: str | None) -> Choice:

@@ -93,10 +93,10 @@ def _grouped(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
     for key, value in pairs.items():
         kind, _, option = key.rpartition(".")
         groups.setdefault(kind or "method", {})[option] = value
-    unknown = set(groups) - {"method", "student", "scene", "prior", "schedule"}
+    unknown = set(groups) - {"method", "student", "scene", "prior", "schedule", "engine"}
     if unknown:
         raise ValueError(
-            f"--set {sorted(unknown)[0]}.…: use method, student, scene, prior or schedule"
+            f"--set {sorted(unknown)[0]}.…: use method, student, scene, prior, schedule or engine"
         )
     return groups
 
@@ -138,6 +138,10 @@ def _device(name: str) -> str:
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of runs.")]
+EngineName = Annotated[str, typer.Option("--engine", help="native, or threestudio.")]
+Threestudio = Annotated[
+    Path | None, typer.Option("--threestudio", help="A checkout of threestudio.")
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: the GPU if there is one.")]
 
 
@@ -174,10 +178,14 @@ def generate(
     pack: Annotated[int, typer.Option(min=1, help="Scenes side by side (GPU).")] = 1,
     shard: Annotated[str | None, typer.Option(help="I/N: every N-th run, from the I-th.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side (CPU).")] = 1,
-    checkpoint: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
+    checkpoint: Annotated[
+        int | None, typer.Option(min=1, help="Steps between checkpoints; 100, by threestudio 2500.")
+    ] = None,
     pin: Annotated[
         Path | None, typer.Option(help="JSON of file name to SHA-256; others are refused.")
     ] = None,
+    engine: EngineName = "native",
+    threestudio: Threestudio = None,
     device: Device = "auto",
     output: Out = Path("runs"),
 ) -> None:
@@ -192,6 +200,8 @@ def generate(
         esd-bench generate -m esd --set entropy=1 --prompt "a red cat"
 
         esd-bench generate --preset embedded-gpu --pack 64 --prompts benchmark
+
+        esd-bench generate --engine threestudio --threestudio ~/threestudio --prompt "a plush dragon"
     """
     from esd_bench.generate import generate as run
     from esd_bench.prompts import ad_hoc, load_suite
@@ -202,8 +212,9 @@ def generate(
     if prompt and prompts:
         raise ValueError("--prompt or --prompts, not both")
     suite = ad_hoc(prompt) if prompt else load_suite(prompts or "demo")
+    with_ = _engine(engine, threestudio, settings)
     chosen = _variants(
-        method, preset, prior, scene, schedule, student, steps, views, view_words, settings
+        method, preset, prior, scene, schedule, student, steps, views, view_words, settings, engine
     )
     from dataclasses import replace
 
@@ -223,13 +234,27 @@ def generate(
             device=place,
             pack=pack,
             workers=workers,
-            checkpoint=checkpoint,
+            checkpoint=checkpoint or 0,
+            engine=engine,
+            engine_options=with_,
             pins=read_json(pin) if pin else {},
             watch=watch,
         )
         for done in making:
             finished(done)
     _say(f"{len(missing)} runs finished in {output}; next: esd-bench score {output}")
+
+
+def _engine(name: str, home: Path | None, given: Sequence[str] | None) -> dict[str, Any]:
+    """An engine's options: ``--set engine.…`` and, of threestudio, where it is."""
+    from esd_bench import plugins
+
+    if home and name != "threestudio":
+        raise ValueError("--threestudio is for --engine threestudio")
+    place = {"folder": str(home)} if home else {}
+    return plugins.bind(
+        plugins.load("engines", name), {**_grouped(_pairs(given)).get("engine", {}), **place}
+    )
 
 
 def _variants(
@@ -243,6 +268,7 @@ def _variants(
     views: int | None,
     view_words: bool | None,
     given: Sequence[str] | None,
+    engine: str,
 ) -> list[Any]:
     """A run template per method; a method option goes to the methods that have it."""
     from esd_bench import plugins
@@ -276,6 +302,7 @@ def _variants(
                 steps=_whole(steps),
                 views=views,
                 view_words=view_words,
+                engine=engine,
             ),
         )
         for name in methods
@@ -664,6 +691,11 @@ def doctor(
         list[str] | None, typer.Option(help="What to sample instead: two or more; repeat.")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="DDIM steps of the samples.")] = 25,
+    engine: EngineName = "native",
+    threestudio: Threestudio = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="engine.python=…, engine.gpu=….")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Say what this machine offers; with --prior, whether a diffusion prior is sound and what is likely wrong.
@@ -673,9 +705,19 @@ def doctor(
         esd-bench doctor
 
         esd-bench doctor --prior embedded
-    """
-    from esd_bench.doctor import check_environment, diagnose
 
+        esd-bench doctor --engine threestudio --threestudio ~/threestudio
+    """
+    from esd_bench.doctor import check_environment, check_threestudio, diagnose
+
+    options = _engine(engine, threestudio, settings)
+    if engine == "threestudio":
+        facts = check_threestudio(**options)
+        for fact in facts:
+            _say(fact)
+        if any(fact.advice for fact in facts):
+            raise typer.Exit(2)
+        return
     if prior is None:
         for fact in check_environment():
             _say(fact)

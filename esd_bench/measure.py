@@ -123,6 +123,10 @@ class Bench:
         for role in metric.roles:
             if role not in self.networks(run):
                 return f"no network for the role {role} on pictures of {run.spec.prior.title}"
+        wanted = self.settings.protocol(run, metric)
+        if run.spec.engine and wanted not in run.spec.views:
+            there = ", ".join(run.spec.views)
+            return f"no views {wanted} of runs by {run.spec.engine}, which renders {there} only"
         off = metric.reference and not self.settings.references
         return "reference pictures are turned off" if off else ""
 
@@ -255,6 +259,7 @@ class Bench:
             },
             "background": self.settings.background,
             "protocol": task.protocol,
+            **({"engine": task.run.spec.engine} if task.run.spec.engine else {}),
             "n": n,
             "reference": recipe and {"pool": recipe.pool, "n": recipe.n},
         }
