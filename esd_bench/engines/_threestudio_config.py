@@ -45,7 +45,7 @@ def settings(spec: RunSpec, configs: Path, trials: Path, checkpoint: int) -> lis
     radius = bases[0]["system"]["geometry"]["radius"]
     made = []
     for name, file, base, stage in zip(NAMES, files, bases, spec.stages, strict=True):
-        system = {**_geometry(name, radius), **_system(spec, stage, name, base["system"])}
+        system = {**_surface(name, radius), **_system(spec, stage, name, base["system"])}
         over = {
             "name": name,
             "tag": spec.digest[:16],
@@ -90,9 +90,11 @@ def _checkpoint(steps: int, wanted: int) -> dict[str, Any]:
     return {"save_last": True, "save_top_k": 1, "every_n_train_steps": every}
 
 
-def _geometry(name: str, radius: float) -> dict[str, Any]:
-    """The later stages start from the one before, in a box as large as the field's."""
-    return {} if name == "coarse" else {"geometry": {"radius": radius}}
+def _surface(name: str, radius: float) -> dict[str, Any]:
+    """The later stages lie in a box as large as the field's, and are drawn without OpenGL, which few servers have."""
+    if name == "coarse":
+        return {}
+    return {"geometry": {"radius": radius}, "renderer": {"context_type": "cuda"}}
 
 
 def _system(spec: RunSpec, stage: Stage, name: str, base: Mapping[str, Any]) -> dict[str, Any]:
