@@ -95,7 +95,7 @@ def _grouped(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
     for key, value in pairs.items():
         kind, _, option = key.rpartition(".")
         groups.setdefault(kind or "method", {})[option] = value
-    known = ("method", "student", "scene", "geometry", "texture", "prior", "schedule")
+    known = ("method", "student", "scene", "geometry", "texture", "prior", "schedule", "engine")
     unknown = set(groups) - set(known)
     if unknown:
         raise ValueError(
@@ -141,6 +141,10 @@ def _device(name: str) -> str:
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of runs.")]
+EngineName = Annotated[str, typer.Option("--engine", help="native, or threestudio.")]
+Threestudio = Annotated[
+    Path | None, typer.Option("--threestudio", help="A checkout of threestudio.")
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: the GPU if there is one.")]
 
 
@@ -192,10 +196,14 @@ def generate(
     ray: Annotated[
         str, typer.Option(help="Work on a Ray cluster: its address, auto, or local.")
     ] = "",
-    checkpoint: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
+    checkpoint: Annotated[
+        int | None, typer.Option(min=1, help="Steps between checkpoints; 100, by threestudio 2500.")
+    ] = None,
     pin: Annotated[
         Path | None, typer.Option(help="JSON of file name to SHA-256; others are refused.")
     ] = None,
+    engine: EngineName = "native",
+    threestudio: Threestudio = None,
     device: Device = "auto",
     output: Out = Path("runs"),
 ) -> None:
@@ -210,6 +218,8 @@ def generate(
         esd-bench generate -m esd --set entropy=1 --prompt "a red cat"
 
         esd-bench generate --preset embedded-gpu --pack 64 --prompts benchmark
+
+        esd-bench generate --engine threestudio --threestudio ~/threestudio --prompt "a plush dragon"
     """
     from esd_bench.generate import generate as run
     from esd_bench.prompts import ad_hoc, load_suite
@@ -220,6 +230,7 @@ def generate(
     if prompt and prompts:
         raise ValueError("--prompt or --prompts, not both")
     suite = ad_hoc(prompt) if prompt else load_suite(prompts or "demo")
+    with_ = _engine(engine, threestudio, settings)
     chosen = _variants(
         method,
         preset,
@@ -233,6 +244,7 @@ def generate(
         views,
         view_words,
         settings,
+        engine,
     )
     from dataclasses import replace
 
@@ -254,7 +266,9 @@ def generate(
             pack=pack,
             workers=workers,
             ray=ray,
-            checkpoint=checkpoint,
+            checkpoint=checkpoint or 0,
+            engine=engine,
+            engine_options=with_,
             pins=read_json(pin) if pin else {},
             watch=watch,
         )
@@ -275,6 +289,18 @@ def _debiased(prompts: Sequence[Any], model: str) -> list[Any]:
     return found
 
 
+def _engine(name: str, home: Path | None, given: Sequence[str] | None) -> dict[str, Any]:
+    """An engine's options: ``--set engine.…`` and, of threestudio, where it is."""
+    from esd_bench import plugins
+
+    if home and name != "threestudio":
+        raise ValueError("--threestudio is for --engine threestudio")
+    place = {"folder": str(home)} if home else {}
+    return plugins.bind(
+        plugins.load("engines", name), {**_grouped(_pairs(given)).get("engine", {}), **place}
+    )
+
+
 def _variants(
     methods: Sequence[str],
     preset: str,
@@ -288,6 +314,7 @@ def _variants(
     views: int | None,
     view_words: bool | None,
     given: Sequence[str] | None,
+    engine: str,
 ) -> list[Any]:
     """A run template per method; a method option goes to the methods that have it."""
     from esd_bench import plugins
@@ -325,6 +352,7 @@ def _variants(
                 steps=_whole(steps),
                 views=views,
                 view_words=view_words,
+                engine=engine,
             ),
         )
         for name in methods
@@ -850,6 +878,11 @@ def doctor(
         list[str] | None, typer.Option(help="What to sample instead: two or more; repeat.")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="DDIM steps of the samples.")] = 25,
+    engine: EngineName = "native",
+    threestudio: Threestudio = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="engine.python=…, engine.gpu=….")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Say what this machine offers; with --prior, whether a diffusion prior is sound and what is likely wrong.
@@ -859,9 +892,19 @@ def doctor(
         esd-bench doctor
 
         esd-bench doctor --prior embedded
-    """
-    from esd_bench.doctor import check_environment, diagnose
 
+        esd-bench doctor --engine threestudio --threestudio ~/threestudio
+    """
+    from esd_bench.doctor import check_environment, check_threestudio, diagnose
+
+    options = _engine(engine, threestudio, settings)
+    if engine == "threestudio":
+        facts = check_threestudio(**options)
+        for fact in facts:
+            _say(fact)
+        if any(fact.advice for fact in facts):
+            raise typer.Exit(2)
+        return
     if prior is None:
         for fact in check_environment():
             _say(fact)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from esd_bench import plugins
 from esd_bench.engines import Orders, Watch
@@ -19,10 +20,11 @@ def generate(
     pack: int = 1,
     workers: int = 1,
     ray: str = "",
-    checkpoint: int = 100,
+    checkpoint: int = 0,
     graph: bool | None = None,
     pins: Mapping[str, str] | None = None,
     engine: str = "native",
+    engine_options: Mapping[str, Any] | None = None,
     watch: Watch = lambda news: None,
 ) -> Iterator[Run]:
     """Make what is missing of ``specs``, yielding runs as they finish.
@@ -34,15 +36,17 @@ def generate(
         pack: scenes side by side.
         workers: processes side by side, one thread each; 1 works in this process.
         ray: address of a Ray cluster to work on instead ("auto", "local"); every pack gets a GPU if ``device`` is one.
-        checkpoint: steps between checkpoints; an interruption loses at most so many.
+        checkpoint: steps between checkpoints; an interruption loses at most so many. 0 is what suits the engine.
         graph: capture steps in a CUDA graph; by default wherever there is a GPU.
         pins: file name -> SHA-256 of the only files that a prior may load.
         engine: plugin name.
+        engine_options: its options, checked against its signature.
         watch: is told of progress.
 
     Yields:
         finished and failed runs; a failure is an outcome, with its reason in the record.
     """
+    bound = plugins.bind(plugins.load("engines", engine), engine_options or {})
     captured = device.startswith("cuda") if graph is None else graph
     orders = Orders(device, pack, checkpoint, captured, pins or {})
     groups = [group for some in packs(store.missing(specs), pack) for group in _equals(some, store)]
@@ -52,7 +56,7 @@ def generate(
     run = _executor(workers, ray, float(device.startswith("cuda")))
     # A task of a cluster starts in a folder of its own.
     root = store.root.absolute() if ray else store.root
-    yield from run(partial(_work, engine, root, orders), chains.values(), watch)
+    yield from run(partial(_work, engine, bound, root, orders), chains.values(), watch)
 
 
 def _executor(workers: int, ray: str, gpus: float) -> Executor:
@@ -64,10 +68,15 @@ def _executor(workers: int, ray: str, gpus: float) -> Executor:
 
 
 def _work(
-    engine: str, root: Path, orders: Orders, specs: Sequence[RunSpec], watch: Watch
+    engine: str,
+    options: Mapping[str, Any],
+    root: Path,
+    orders: Orders,
+    specs: Sequence[RunSpec],
+    watch: Watch,
 ) -> list[Run]:
     """One pack, in whatever process this is."""
-    return list(plugins.load("engines", engine)()(specs, RunStore(root), orders, watch))
+    return list(plugins.load("engines", engine)(**options)(specs, RunStore(root), orders, watch))
 
 
 def _equals(specs: Sequence[RunSpec], store: RunStore) -> list[list[RunSpec]]:

@@ -65,7 +65,8 @@ class Settings:
     def protocol(self, run: Run, metric: Metric) -> str:
         """The views that a metric reads of a run."""
         ring = metric.views == "ring"
-        own = run.spec.views[int(ring)] if len(run.spec.views) > int(ring) else metric.views
+        kind = [v for v in run.spec.views if v.startswith("ring") == ring]
+        own = kind[0] if kind else ("ring:15:36" if ring else "sphere:120")
         return next((v for v in self.views if v.startswith("ring") == ring), own)
 
 
@@ -123,6 +124,10 @@ class Bench:
         for role in metric.roles:
             if role not in self.networks(run):
                 return f"no network for the role {role} on pictures of {run.spec.prior.title}"
+        wanted = self.settings.protocol(run, metric)
+        if run.spec.engine and wanted not in run.spec.views:
+            there = ", ".join(run.spec.views)
+            return f"no views {wanted} of runs by {run.spec.engine}, which renders {there} only"
         off = metric.reference and not self.settings.references
         return "reference pictures are turned off" if off else ""
 
@@ -257,6 +262,7 @@ class Bench:
             },
             "background": self.settings.background,
             "protocol": task.protocol,
+            **({"engine": task.run.spec.engine} if task.run.spec.engine else {}),
             "n": n,
             "reference": recipe and {"pool": recipe.pool, "n": recipe.n},
         }

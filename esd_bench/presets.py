@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from esd_bench import chains
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
 from esd_bench.spec import Choice, RunSpec, Stage
@@ -29,6 +30,7 @@ class Settings:
             of geometry and texture.
         particles: scenes of a run that share its student (VSD, ESD).
         stages: "coarse", or "full" for geometry and texture after it.
+        engine: what will make the runs; "" or ``native`` is our own loop.
     """
 
     method: str
@@ -49,6 +51,7 @@ class Settings:
     stages: str = "coarse"
     geometry_options: Mapping[str, Any] | None = None
     texture_options: Mapping[str, Any] | None = None
+    engine: str = ""
 
 
 WITHOUT_STUDENT = ("sds", "perp_neg", "debiased_sds")
@@ -279,6 +282,8 @@ def preset(name: str, settings: Settings) -> RunSpec:
     plain = name.replace("-", "_")
     if plain not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
+    if settings.engine == "threestudio":
+        return _staged(plain, settings)
     if settings.stages not in STAGES:
         raise ValueError(f"stages are {' or '.join(STAGES)}, not {settings.stages!r}")
     if settings.stages == "coarse":
@@ -305,6 +310,19 @@ def _shared(spec: RunSpec, particles: int) -> RunSpec:
         return spec
     stages = tuple(replace(x, views=-(-x.views // particles) * particles) for x in spec.stages)
     return replace(spec, particles=particles, stages=stages)
+
+
+def _staged(name: str, settings: Settings) -> RunSpec:
+    """A preset's run as threestudio makes it, in three stages; ``embedded``, which it can't be, stands for ``paper``."""
+    student = {"base": None, **(settings.student_options or {})}
+    if settings.scene or settings.scene_options or settings.student or len(student) > 1:
+        raise ValueError("threestudio has a scene and a student of its own; leave them out")
+    bare = replace(settings, student_options=None, steps=())
+    make = PRESETS["paper" if name == "embedded" else name]
+    first = make(bare)
+    steps = _steps(settings, chains.steps(first))
+    whole = make(replace(bare, steps=steps[: len(first.stages)]))
+    return chains.staged(whole, steps, student["base"])
 
 
 def _steps(settings: Settings, usual: tuple[int, ...]) -> tuple[int, ...]:

@@ -117,6 +117,7 @@ class RunSpec:
         view_size: side of the evaluation views in pixels.
         preset: where the settings come from.
         particles: scenes of the run that share a student; the first is the asset.
+        engine: the plugin that makes it, where it is not our own loop.
     """
 
     suite: str
@@ -131,6 +132,7 @@ class RunSpec:
     view_size: int = 64
     preset: str = "embedded"
     particles: int = 1
+    engine: str = ""
 
     @property
     def method(self) -> Choice:
@@ -218,6 +220,7 @@ SILENT = (
     ("wording", None),
     ("weight_decay", 0.0),
     ("suffix", ""),
+    ("engine", ""),
     ("particles", 1),
     ("leave_out", ()),
     ("leave_out_from", ""),

@@ -41,7 +41,7 @@ class Orders:
     Attributes:
         device: "cpu" or "cuda".
         width: members of a pack; shorter packs are padded to it, since width may change bits.
-        checkpoint: steps between checkpoints.
+        checkpoint: steps between checkpoints; 0 leaves them to the engine.
         graph: capture steps in a CUDA graph.
         pins: file name -> SHA-256 of the only files that a prior may load; empty allows all.
     """

@@ -19,14 +19,17 @@ from torch import Tensor
 from esd_bench.cameras import protocol
 from esd_bench.distill import FAULTS, Parts, Plan, Step, distill
 from esd_bench.engines import Engine, Orders, Progress, Watch
-from esd_bench.pictures import sheet, turntable
+from esd_bench.engines._outcome import judge, show
+from esd_bench.pictures import sheet
 from esd_bench.prompts import TEXTS
 from esd_bench.spec import Choice, RunSpec, Stage
 from esd_bench.store import Run, RunRecord, RunStore
 from esd_bench.stored import look, scene_at
-from esd_bench.views import ViewSet
 
 NO_SURFACE = FAULTS.index("empty: no surface at any threshold")
+
+CHECKPOINT = 100
+"""Steps between checkpoints unless said: at most so many are lost."""
 
 
 def native(log_every: int = 10) -> Engine:
@@ -239,7 +242,7 @@ class _Pack:
                 self.store.log(spec, entry)
             means = {k: sum(r[k] for r in rows) / len(rows) for k in ("residual", "student")}
             self.watch(Progress(self.specs, done, self.specs[0].steps, stage.method.title, means))
-        if done % self.orders.checkpoint == 0 and done < self.specs[0].steps:
+        if done % (self.orders.checkpoint or CHECKPOINT) == 0 and done < self.specs[0].steps:
             worked = torch.full((len(self.seeds),), time.perf_counter() - self.started)
             state = {**step.state(), "seconds": worked}
             for i, spec in enumerate(self.specs):
@@ -278,10 +281,10 @@ class _Pack:
         folder = self.store.working(spec)
         scene = self._alone(index)
         sets = {name: look(scene, protocol(name, spec.view_size), name) for name in spec.views}
-        reason = FAULTS[max(0, int(self.fault[index]))] or _judge(next(iter(sets.values())))
+        reason = FAULTS[max(0, int(self.fault[index]))] or judge(next(iter(sets.values())))
         for name, views in sets.items():
             views.save(folder / "views" / name.replace(":", "-"))
-        _show(sets, spec, folder)
+        show(sets, spec, folder)
         record = RunRecord(
             status="failed" if reason else "finished",
             reason=reason,
@@ -304,26 +307,6 @@ class _Pack:
 def _scene_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The scene's part of a checkpoint."""
     return {k.removeprefix("scene."): v for k, v in state.items() if k.startswith("scene.")}
-
-
-def _judge(views: ViewSet) -> str:
-    """Why an asset that came to its end is still a failure, or ""."""
-    opacity = views.rgba[:, 3].float() / 255
-    if float(opacity.mean()) < 1e-3:
-        return FAULTS[2]
-    seen = views.rgba[:, :3].permute(0, 2, 3, 1)[opacity > 0.5]
-    extreme = ((seen == 0) | (seen == 255)).all(-1).float().mean() if len(seen) else torch.ones(())
-    return f"{FAULTS[3]}: {float(extreme):.0%} of its pixels" if float(extreme) > 0.9 else ""
-
-
-def _show(sets: Mapping[str, ViewSet], spec: RunSpec, folder: Path) -> None:
-    """The contact sheet and the turntable, from the ring if there is one."""
-    name = next((x for x in sets if x.startswith("ring")), next(iter(sets)))
-    rgb = sets[name].over("white")
-    picked = rgb[:: max(1, len(rgb) // 12)][:12]
-    caption = f"{spec.prompt.text}\n{spec.label}"
-    sheet([(caption, picked)], folder / "sheet.png")
-    turntable(rgb, folder / "turntable.webp")
 
 
 @lru_cache(maxsize=1)
