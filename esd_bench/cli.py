@@ -152,7 +152,9 @@ def generate(
     ] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A text of your own; repeat.")] = None,
     seeds: Annotated[str, typer.Option(help="0, 0-2 or 0,3,5.")] = "0",
-    preset: Annotated[str, typer.Option(help="embedded, embedded-gpu or paper.")] = "embedded",
+    preset: Annotated[
+        str, typer.Option(help="embedded, embedded-gpu, paper, threestudio or author.")
+    ] = "embedded",
     prior: Annotated[
         str | None, typer.Option(help="embedded, embedded-biased, a hub id or a folder.")
     ] = None,
@@ -171,9 +173,16 @@ def generate(
         list[str] | None,
         typer.Option("--set", help="entropy=0.5, student.rank=8, scene.… ; repeat."),
     ] = None,
+    debias: Annotated[
+        str | None,
+        typer.Option(help="A BERT, folder or hub id: leave out words that contradict a view."),
+    ] = None,
     pack: Annotated[int, typer.Option(min=1, help="Scenes side by side (GPU).")] = 1,
     shard: Annotated[str | None, typer.Option(help="I/N: every N-th run, from the I-th.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side (CPU).")] = 1,
+    ray: Annotated[
+        str, typer.Option(help="Work on a Ray cluster: its address, auto, or local.")
+    ] = "",
     checkpoint: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
     pin: Annotated[
         Path | None, typer.Option(help="JSON of file name to SHA-256; others are refused.")
@@ -207,7 +216,8 @@ def generate(
     )
     from dataclasses import replace
 
-    specs = expand([replace(v, suite=suite.name) for v in chosen], suite.prompts, _seeds(seeds))
+    texts = _debiased(suite.prompts, debias) if debias else suite.prompts
+    specs = expand([replace(v, suite=suite.name) for v in chosen], texts, _seeds(seeds))
     specs = part(specs, shard) if shard else specs
     store = RunStore(output)
     missing = store.missing(specs)
@@ -223,6 +233,7 @@ def generate(
             device=place,
             pack=pack,
             workers=workers,
+            ray=ray,
             checkpoint=checkpoint,
             pins=read_json(pin) if pin else {},
             watch=watch,
@@ -230,6 +241,18 @@ def generate(
         for done in making:
             finished(done)
     _say(f"{len(missing)} runs finished in {output}; next: esd-bench score {output}")
+
+
+def _debiased(prompts: Sequence[Any], model: str) -> list[Any]:
+    """The prompts with the words that a language model finds to contradict a view, which are shown."""
+    from esd_bench.debias import bert, leave_out
+
+    viewpoints, origin = bert(model)
+    found = [leave_out(prompt, viewpoints, origin) for prompt in prompts]
+    for prompt in found:
+        said = "; ".join(f"{view}: {', '.join(words)}" for view, words in prompt.leave_out)
+        _aside(f"{prompt.text}: leaves out {said or 'nothing'}")
+    return found
 
 
 def _variants(

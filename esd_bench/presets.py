@@ -40,16 +40,17 @@ class Settings:
     view_sets: tuple[str, ...] | None = None
 
 
+WITHOUT_STUDENT = ("sds", "perp_neg", "debiased_sds")
 ANY = Prompt("any")
 """Stands for the prompt until the grid is expanded."""
 
 
 def embedded(settings: Settings) -> RunSpec:
-    """Two CPU cores: SDS at guidance 20; every method with a student warm-starts from it.
+    """Two CPU cores: guidance 20 without a student; every method with a student warm-starts from SDS.
 
     In a trial VSD and ESD from noise needed 1000 steps of 360 ms; SDS gives a whole object in 900 of 110 ms.
     """
-    method = _method(settings, {"sds": {"scale": 20.0}})
+    method = _method(settings, {name: {"scale": 20.0} for name in WITHOUT_STUDENT})
     first: dict[str, Any] = {"size": 32, "learning_rate": 2.5}
     if not _studies(method):
         alone = _stage(settings, method, steps=_steps(settings, (900,))[0], **first)
@@ -173,6 +174,12 @@ def _stage(
     if settings.schedule:
         name, options = settings.schedule, {}
     options = {**options, **(settings.schedule_options or {})}
+    annealing = {"end", "start", "length"} & set(options)
+    if name in ("dreamtime", "hifa") and annealing:
+        raise ValueError(
+            f"{name} sets t itself, falling once from high to low; it can't be annealed as well "
+            f"(schedule.{min(annealing)})"
+        )
     if settings.views:
         numbers["views"] = settings.views
     return Stage(
@@ -185,6 +192,8 @@ def _stage(
 
 def _words(settings: Settings, threshold: float = 45.0) -> Wording:
     wanted = True if settings.view_words is None else settings.view_words
+    if not wanted and _method(settings, {}).make("methods").needs_view_words:
+        raise ValueError(f"{settings.method} works through view words; leave out --no-view-words")
     return Wording(wanted, threshold, threshold)
 
 

@@ -142,7 +142,8 @@ class RunSpec:
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON without what only describes the prompt: its subject, tags and source."""
-        bare = replace(self, prompt=Prompt(self.prompt.text, self.prompt.id))
+        prompt = Prompt(self.prompt.text, self.prompt.id, leave_out=self.prompt.leave_out)
+        bare = replace(self, prompt=prompt)
         return hashlib.sha256(bare.canonical.encode()).hexdigest()
 
     @property
@@ -176,7 +177,7 @@ class RunSpec:
             return cls(
                 **{
                     **data,
-                    "prompt": Prompt(**{**data["prompt"], "tags": tuple(data["prompt"]["tags"])}),
+                    "prompt": Prompt(**{k: _tuples(v) for k, v in data["prompt"].items()}),
                     "prior": _choice(data["prior"]),
                     "scene": _choice(data["scene"]),
                     "stages": tuple(_stage(stage) for stage in data["stages"]),
@@ -202,9 +203,13 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(x) for x in value) if isinstance(value, list) else value
 
 
+ABSENT: dict[str, Any] = {"file": "", "leave_out": (), "leave_out_from": ""}
+"""Values that are not written, so that what came later leaves the ids of older runs alone."""
+
+
 def _written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """What is written of a dataclass: all, but no digest where there is no file."""
-    return {key: value for key, value in pairs if (key, value) != ("file", "")}
+    """What is written of a dataclass."""
+    return {key: value for key, value in pairs if key not in ABSENT or value != ABSENT[key]}
 
 
 def _file(name: str) -> str:
@@ -241,10 +246,17 @@ def expand(
 ) -> list[RunSpec]:
     """The grid of variants (methods) x prompts x seeds, variants outermost so that equal runs lie side by side.
 
-    What is asked for twice is there once.
+    What is asked for twice is there once. Only methods that leave words out keep a prompt's list of them.
     """
     grid = product(variants, prompts, seeds)
-    return list(dict.fromkeys(replace(v, prompt=prompt, seed=seed) for v, prompt, seed in grid))
+    made = (replace(v, prompt=_said(v, prompt), seed=seed) for v, prompt, seed in grid)
+    return list(dict.fromkeys(made))
+
+
+def _said(variant: RunSpec, prompt: Prompt) -> Prompt:
+    if variant.method.make("methods").leaves_out:
+        return prompt
+    return replace(prompt, leave_out=(), leave_out_from="")
 
 
 def packs(specs: Sequence[RunSpec], width: int) -> Iterator[list[RunSpec]]:
