@@ -43,7 +43,9 @@ class Roofline(TorchDispatchMode):
         if _is_view(func) or "empty" in func._schema.name:
             return out
         packet = func.overloadpacket
-        flops = flop_registry[packet](*args, **kwargs, out_val=out) if packet in flop_registry else 0
+        flops = (
+            flop_registry[packet](*args, **kwargs, out_val=out) if packet in flop_registry else 0
+        )
         tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, torch.Tensor)]
         moved = sum(_bytes(x) for x in {id(x): x for x in tensors}.values())
         self.flops += flops
@@ -67,7 +69,9 @@ def rates(device: torch.device, dtype: torch.dtype) -> tuple[float, float]:
     """Operations per second of a big product, and bytes per second, read and written, of a big copy."""
     n = 8192 if device.type == "cuda" else 512
     a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
-    source = torch.empty(2**30 if device.type == "cuda" else 2**22, dtype=torch.uint8, device=device)
+    source = torch.empty(
+        2**30 if device.type == "cuda" else 2**22, dtype=torch.uint8, device=device
+    )
     target = torch.empty_like(source)
     ways = {"product": lambda: a @ b, "copy": lambda: target.copy_(source)}
     seconds = {name: statistics.median(x) for name, x in race(ways, 20, warmup=3).items()}

@@ -43,7 +43,9 @@ def ours(name: str, spec: Any, prior: Any, render: int, batch: int) -> Side:
     graph = name != EAGER and prior.device.type == "cuda"
 
     def build() -> Callable[[], Any]:
-        loop = distill(sd21.parts(spec, prior, **student), sd21.plan(spec, render, batch), graph=graph)
+        loop = distill(
+            sd21.parts(spec, prior, **student), sd21.plan(spec, render, batch), graph=graph
+        )
         next(loop), next(loop)
         return lambda: next(loop)
 
@@ -115,7 +117,9 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--size", default="tiny", choices=sd21.SIZES)
     options.add_argument("--methods", default="esd")
-    options.add_argument("--render", type=sd21.numbers, default=(64,), help="64,256: side of pictures")
+    options.add_argument(
+        "--render", type=sd21.numbers, default=(64,), help="64,256: side of pictures"
+    )
     options.add_argument("--batch", type=sd21.numbers, default=(1,), help="1,4: views a step")
     options.add_argument("--sides", type=lambda x: x.split(";"), default=SIDES, help="joined by ;")
     options.add_argument("--more", action="store_true", help=f"also: {LAST}; {SAME}")
@@ -135,7 +139,9 @@ def main() -> None:
             for batch in a.batch:
                 found.append(measure(a, method, render, batch, priors))
                 # After every row: an interruption loses one.
-                publish("full_step", {"size": a.size, "precision": a.precision, "rows": found}, a.out)
+                publish(
+                    "full_step", {"size": a.size, "precision": a.precision, "rows": found}, a.out
+                )
                 gc.collect()
 
 

@@ -103,7 +103,11 @@ def profile(spec: Any, prior: Any, render: int, batch: int) -> list[dict[str, An
 
 def table(events: list[dict[str, Any]], on_gpu: bool) -> list[dict[str, Any]]:
     """Adds up a trace."""
-    ranges = [e for e in events if e.get("name", "").startswith("part: ") and e.get("cat") == "user_annotation"]
+    ranges = [
+        e
+        for e in events
+        if e.get("name", "").startswith("part: ") and e.get("cat") == "user_annotation"
+    ]
     marks = [e["ts"] for e in events if e.get("name", "").startswith("mark: ")]
     time: dict[str, float] = defaultdict(float)
     count: dict[str, int] = defaultdict(int)
@@ -113,7 +117,12 @@ def table(events: list[dict[str, Any]], on_gpu: bool) -> list[dict[str, Any]]:
         count[part] += 1
     total = sum(time.values()) or 1
     return [
-        {"part": part, "milliseconds": round(t, 3), "share": round(t / total, 3), "kernels": count[part]}
+        {
+            "part": part,
+            "milliseconds": round(t, 3),
+            "share": round(t / total, 3),
+            "kernels": count[part],
+        }
         for part, t in sorted(time.items(), key=lambda pair: -pair[1])
     ]
 

@@ -78,7 +78,11 @@ def measure(a: Any, render: int, samples: int, device: torch.device) -> dict[str
     if find_spec("nerfacc") and render**2 * samples <= 2**22:
         ways |= {NERFACC + name: f for name, f in theirs(scene, cameras, draws, samples).items()}
     seconds, rays = race(ways, a.rounds, warmup=2), render**2
-    peers = {x: round(ratio(seconds, NERFACC + x, x), 3) for x in (FORWARD, BACKWARD) if NERFACC + x in seconds}
+    peers = {
+        x: round(ratio(seconds, NERFACC + x, x), 3)
+        for x in (FORWARD, BACKWARD)
+        if NERFACC + x in seconds
+    }
     return {
         "render": render,
         "samples": samples,

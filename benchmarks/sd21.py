@@ -111,9 +111,7 @@ def tokenizer() -> Any:
     return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
 
 
-def prior(
-    size: str, device: torch.device, dtype: torch.dtype, channels_last: bool = False
-) -> Any:
+def prior(size: str, device: torch.device, dtype: torch.dtype, channels_last: bool = False) -> Any:
     """The real adapter round random networks."""
     from esd_bench.priors._denoiser import Denoiser
     from esd_bench.priors.stable_diffusion import StableDiffusion

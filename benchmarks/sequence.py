@@ -71,7 +71,9 @@ class LowRankAttention(nn.Module):
 
     @staticmethod
     def _fused(attention: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        heads = (x.unflatten(-1, (attention.heads, -1)).transpose(1, 2) for x in (query, key, value))
+        heads = (
+            x.unflatten(-1, (attention.heads, -1)).transpose(1, 2) for x in (query, key, value)
+        )
         return functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
 
 
@@ -183,7 +185,9 @@ class Sequence:
 
     def _ask(self, unet: Any, x: Tensor, t: Tensor, text: Tensor, camera: Any = None) -> Tensor:
         dtype = unet.conv_in.weight.dtype
-        return unet(x.to(dtype), t, text.to(dtype), class_labels=camera, return_dict=False)[0].float()
+        return unet(x.to(dtype), t, text.to(dtype), class_labels=camera, return_dict=False)[
+            0
+        ].float()
 
     @torch.no_grad()
     def _gradient(self, latent: Tensor, view: View, camera: Tensor) -> Tensor:
@@ -200,7 +204,10 @@ class Sequence:
             named |= self._studied(noised, t, camera)
         eps = {name: x[None] for name, x in named.items()}
         residual = method.residual(Predictions(**eps, noise=noise[None], view=view))[0]
-        gradient = method.weight(parts.prior.alpha[t], parts.prior.sigma[t])[:, None, None, None] * residual
+        gradient = (
+            method.weight(parts.prior.alpha[t], parts.prior.sigma[t])[:, None, None, None]
+            * residual
+        )
         gradient = torch.nan_to_num(gradient)
         if method.bound is None:
             return gradient
