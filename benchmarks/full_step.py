@@ -20,6 +20,7 @@ import torch
 from race import medians, parser, publish, race, ratio
 from sequence import Sequence, captured
 
+from esd_bench import plugins
 from esd_bench.distill import distill
 
 OURS, EAGER, LAST, SAME = "ours", "ours, eager", "ours, channels last", "ours, own row fitted"
@@ -58,7 +59,9 @@ def theirs(name: str, spec: Any, prior: Any, render: int, batch: int) -> Side:
     """threestudio's sequence; its U-Nets are copies, so that no hook of ours slows them."""
 
     def build() -> tuple[Callable[[], Any], Sequence]:
-        made = replace(sd21.parts(spec, prior), student=None)  # theirs is its own
+        made = sd21.parts(spec, prior)
+        # Their student is their own.
+        made = replace(made, student=plugins.load("students", "frozen")(prior, made.seeds))
         step = Sequence.of(made, sd21.plan(spec, render, batch), name != THEIRS, name == GRAPH)
         step()
         ready = captured(step) if name == GRAPH else step

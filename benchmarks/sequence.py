@@ -204,11 +204,8 @@ class Sequence:
             named |= self._studied(noised, t, camera)
         eps = {name: x[None] for name, x in named.items()}
         residual = method.residual(Predictions(**eps, noise=noise[None], view=view))[0]
-        gradient = (
-            method.weight(parts.prior.alpha[t], parts.prior.sigma[t])[:, None, None, None]
-            * residual
-        )
-        gradient = torch.nan_to_num(gradient)
+        weight = method.weight(parts.prior.alpha[t][None], parts.prior.sigma[t][None])[0]
+        gradient = torch.nan_to_num(weight[:, None, None, None] * residual)
         if method.bound is None:
             return gradient
         bound = method.bound(view.progress)

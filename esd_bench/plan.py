@@ -251,7 +251,8 @@ def disk(spec: RunSpec) -> int:
 
     from esd_bench.cameras import protocol
 
-    scene = spec.scene.make("scenes", torch.zeros(1, dtype=torch.long))
+    # On no device at all: only its shapes are asked for.
+    scene = spec.scene.make("scenes", torch.zeros(1, dtype=torch.long, device="meta"))
     tensors = scene.state_dict().values()
     views = sum(len(protocol(name, spec.view_size)) for name in spec.views)
     return sum(x.numel() * x.element_size() for x in tensors) + 4 * views * spec.view_size**2
