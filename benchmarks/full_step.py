@@ -23,7 +23,9 @@ from sequence import Sequence, captured
 from esd_bench import plugins
 from esd_bench.distill import distill
 
-OURS, EAGER, LAST, SAME = "ours", "ours, eager", "ours, channels last", "ours, own row fitted"
+OURS, EAGER = "ours", "ours, eager"
+LAST, SAME, PIECES = "ours, channels last", "ours, own row fitted", "ours, small pieces"
+MORE = (LAST, SAME, PIECES)
 THEIRS, SDPA, GRAPH = "threestudio", "threestudio, SDPA", "threestudio, SDPA, graph"
 SIDES = (OURS, EAGER, THEIRS, SDPA, GRAPH)
 CAUSES = {"SDPA": (THEIRS, SDPA), "CUDA graph": (SDPA, GRAPH), "our sequence": (GRAPH, OURS)}
@@ -39,7 +41,10 @@ class Side:
 
 
 def ours(name: str, spec: Any, prior: Any, render: int, batch: int) -> Side:
-    """The real loop; its networks are there already."""
+    """The real loop; its networks are there already. ``small pieces`` computes more of the render again for memory."""
+    if name == PIECES:
+        chunk = tuple({**dict(spec.scene.options), "chunk": 2**18}.items())
+        spec = replace(spec, scene=replace(spec.scene, options=chunk))
     student = {"fit": "same"} if name == SAME else {}
     graph = name != EAGER and prior.device.type == "cuda"
 
@@ -79,7 +84,7 @@ def measure(a: Any, method: str, render: int, batch: int, priors: dict[str, Any]
     names = [x for x in a.sides if studies or x not in (THEIRS, SAME)]
     spec, sides = sd21.spec(method, a.size), {}
     for name in names:
-        kind = ours if name in (OURS, EAGER, LAST, SAME) else theirs
+        kind = ours if name in (OURS, EAGER, *MORE) else theirs
         sides[name] = kind(name, spec, priors[name], render, batch)
         print(f"{method} {render} x {batch}: {name} is ready", file=sys.stderr, flush=True)
     seconds = race({name: side.step for name, side in sides.items()}, a.rounds, warmup=1)
@@ -125,11 +130,11 @@ def main() -> None:
     )
     options.add_argument("--batch", type=sd21.numbers, default=(1,), help="1,4: views a step")
     options.add_argument("--sides", type=lambda x: x.split(";"), default=SIDES, help="joined by ;")
-    options.add_argument("--more", action="store_true", help=f"also: {LAST}; {SAME}")
+    options.add_argument("--more", action="store_true", help="also: " + "; ".join(MORE))
     options.add_argument("--precision", default="bfloat16")
     options.add_argument("--device", default="cpu")
     a = options.parse_args()
-    a.sides = [*a.sides, *((LAST, SAME) if a.more else ())]
+    a.sides = [*a.sides, *(MORE if a.more else ())]
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     device, found = torch.device(a.device), []

@@ -39,7 +39,15 @@ def test_networks_have_the_published_numbers_of_parameters():
 def test_a_full_step_of_all_sides(monkeypatch, tmp_path):
     sides = "ours;threestudio;threestudio, SDPA"
     found = run(
-        monkeypatch, tmp_path, "full_step", "--render", 8, "--methods", "esd,no_such", "--sides", sides
+        monkeypatch,
+        tmp_path,
+        "full_step",
+        "--render",
+        8,
+        "--methods",
+        "esd,no_such",
+        "--sides",
+        sides,
     )
     (row,) = found["rows"]
     assert set(row["milliseconds"]) == set(sides.split(";"))
