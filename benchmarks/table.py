@@ -1,4 +1,7 @@
-"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets]``."""
+"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|steps|causes|floor|rays]``.
+
+The last four say so where their result is not stored yet.
+"""
 
 import json
 import sys
@@ -56,9 +59,105 @@ def assets() -> str:
     return "\n".join(lines)
 
 
+NOTHING = "Not measured yet."
+
+
+def _rows(pattern: str) -> list[dict]:
+    """The rows of all results of a benchmark; none where there is none."""
+    found = (json.loads(path.read_text()) for path in sorted((HERE / "results").glob(pattern)))
+    return [row for one in found for row in one["rows"]]
+
+
+def _table(head: str, lines: list[str]) -> str:
+    columns = head.count("|") - 1
+    return "\n".join([head, "|" + "---|" * columns, *lines]) if lines else NOTHING
+
+
+def steps() -> str:
+    """A full step at SD-2.1's size against threestudio's sequence."""
+    lines = []
+    for row in _rows("full_step*.json"):
+        first = f"{row['method'].upper().replace('_', '-')}, {row['batch']} x {row['render']}²"
+        memory = row["memory"]
+        for side, milliseconds in row["milliseconds"].items():
+            time, share = (
+                row[x].get(side) for x in ("ours times faster than", "ours of their memory")
+            )
+            held = memory.get(side, {})
+            cells = (
+                first,
+                side,
+                _short(milliseconds),
+                *(_short(held[x]) if held else "–" for x in ("GiB", "weights GiB")),
+                *(_short(x) if x else "" for x in (time, share)),
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    head = "| step | side | ms | peak GiB | of it networks | ours is faster by | ours takes of its memory |"
+    return _table(head, lines)
+
+
+def causes() -> str:
+    """By how much each difference from threestudio's sequence makes a step faster."""
+    rows = [row for row in _rows("full_step*.json") if len(row["share of each cause"]) == 3]
+    names = list(rows[0]["share of each cause"]) if rows else []
+    lines = [
+        f"| {row['method'].upper().replace('_', '-')}, {row['batch']} x {row['render']}² | "
+        + " | ".join(_short(row["share of each cause"][name]) for name in names)
+        + " |"
+        for row in rows
+    ]
+    return _table(f"| step | {' | '.join(names)} |", lines)
+
+
+def floor() -> str:
+    """The floors of a step, how far it is from them, and where its time goes."""
+    told = []
+    for path in sorted((HERE / "results").glob("floor*.json")):
+        found = json.loads(path.read_text())
+        graph, rate = found["milliseconds"]["graph"], found["measured"]
+        what = f"{found['method'].upper()}, {found['batch']} x {found['render']}²"
+        told += [
+            f"{what}: {_short(graph)} ms, {found['of a step']['Tflop']:.3g} Tflop; measured "
+            f"{_short(rate['matrix product, Tflop/s'])} Tflop/s and {_short(rate['copy, GB/s'])} GB/s.",
+            "",
+            _table(
+                "| floor | ms | the step takes times as long |",
+                [
+                    f"| {name} | {_short(x)} | {_short(found['times the floor'][name])} |"
+                    for name, x in found["floor, milliseconds"].items()
+                ],
+            ),
+            "",
+            _table(
+                "| part, eager | ms of kernels | share | kernels |",
+                [
+                    f"| {x['part']} | {x['milliseconds']:.3g} | {x['share']:.0%} | {x['kernels']} |"
+                    for x in found["profile"]
+                ],
+            ),
+            "",
+        ]
+    return "\n".join(told).strip() or NOTHING
+
+
+def rays() -> str:
+    """Rays per second of the hash-grid field."""
+    lines = [
+        f"| {row['render']}² | {row['samples']} | {name} | {count / 1e6:.3g} | "
+        f"{_short(row['million samples per second'][name])} |"
+        for row in _rows("rays*.json")
+        for name, count in row["rays per second"].items()
+    ]
+    return _table(
+        "| picture | samples a ray | what | million rays a second | million samples a second |",
+        lines,
+    )
+
+
 def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
-    print({"ratios": ratios, "assets": assets}[(sys.argv[1:] or ["ratios"])[0]]())
+    made = (ratios, assets, steps, causes, floor, rays)
+    print({x.__name__: x for x in made}[(sys.argv[1:] or ["ratios"])[0]]())

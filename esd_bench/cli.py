@@ -1,4 +1,4 @@
-"""The command line: ``esd-bench generate | score | report | sheet | export | reference | prompts | illustrate | embedded | demo | list | doctor``.
+"""The command line: ``esd-bench generate | plan | score | report | sheet | export | illustrate | demo | doctor | list | ...``.
 
 Commands import what they need when they run, so that ``--help`` and ``report`` answer at once.
 """
@@ -275,6 +275,53 @@ def generate(
         for done in making:
             finished(done)
     _say(f"{len(missing)} runs finished in {output}; next: esd-bench score {output}")
+
+
+@app.command()
+def plan(
+    preset: Annotated[
+        str, typer.Option(help="embedded, embedded-gpu, paper, threestudio or author.")
+    ] = "paper",
+    method: Annotated[
+        list[str] | None, typer.Option("--method", "-m", help="Repeat. Default: all there are.")
+    ] = None,
+    prompts: Annotated[str, typer.Option(help="A suite by name, or a file.")] = "paper-120",
+    seeds: Annotated[str, typer.Option(help="0, 0-2 or 0,3,5.")] = "0-2",
+    steps: Annotated[
+        str | None, typer.Option(help="Steps of the last stage, or of all: 900,200.")
+    ] = None,
+    views: Annotated[int | None, typer.Option(min=1, help="Training views per step.")] = None,
+    scene: Annotated[str | None, typer.Option(help="Instead of the preset's.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="As for generate; repeat.")
+    ] = None,
+    pack: Annotated[int, typer.Option(min=1, help="Scenes side by side.")] = 1,
+    gpus: Annotated[int, typer.Option(min=1, help="How many share the work.")] = 1,
+    machine: Annotated[str, typer.Option(help="Part of a measured machine's name.")] = "",
+    output: Out = Path("runs"),
+) -> None:
+    """Hours, memory and disk of a grid before anything runs, from measurements; says what is extrapolated.
+
+    Examples:
+
+        esd-bench plan --preset paper --gpus 8              the paper's Table 1: 120 prompts, 3 seeds, every method
+
+        esd-bench plan --preset embedded-gpu -m sds -m esd --prompts benchmark --pack 64
+    """
+    from dataclasses import replace
+
+    from esd_bench import plugins
+    from esd_bench.plan import bill, stand_ins, written
+    from esd_bench.prompts import load_suite
+    from esd_bench.spec import expand
+    from esd_bench.store import RunStore
+
+    suite = stand_ins() if prompts == "paper-120" else load_suite(prompts)
+    names = method or plugins.names("methods")
+    chosen = _variants(names, preset, None, scene, None, None, steps, views, None, settings)
+    specs = expand([replace(v, suite=suite.name) for v in chosen], suite.prompts, _seeds(seeds))
+    for line in written(specs, bill(specs, RunStore(output), pack, machine), gpus):
+        _say(line)
 
 
 def _debiased(prompts: Sequence[Any], model: str) -> list[Any]:

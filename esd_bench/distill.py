@@ -145,6 +145,7 @@ def distill(
         loop.count.fill_(index)
         if advance is None or loop.size != plan.side(index):
             loop.size = plan.side(index)
+            advance = None  # a graph of another size gives its memory back first
             advance = _captured(loop, every > 1) if graph else loop.advance
         advance(index % every == 0)
         yield replace(loop.latest, index=index + 1)

@@ -134,8 +134,12 @@ class _Block:
         """Update the tensors."""
         rates = rate.expand(len(self.m)) if alive is None else rate * alive
         if decay:
-            for x in self.tensors:
-                x.mul_(1 - decay * rates.reshape(-1, *[1] * (x.ndim - 1)))
+            kept = 1 - decay * rates
+            if len(kept) == 1:  # all tensors in a few kernels, not in one each
+                torch._foreach_mul_(self.tensors, kept[0])
+            else:
+                for x in self.tensors:
+                    x.mul_(kept.reshape(-1, *[1] * (x.ndim - 1)))
         steps = direction.mul_(rates[:, None]).split([x[0].numel() for x in self.tensors], 1)
         shaped = [y.reshape(x.shape) for x, y in zip(self.tensors, steps, strict=True)]
         torch._foreach_sub_(self.tensors, shaped)

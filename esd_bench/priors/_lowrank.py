@@ -4,7 +4,7 @@ The base weights are shared by all rows and all members; each member has its own
 product to the student rows of a layer's output and leaves the base rows' bits alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -106,34 +106,47 @@ def _key(name: str) -> str:
     return name.replace(".", "/")
 
 
+Matrices: TypeAlias = Mapping[str, tuple[Float[Tensor, "g wide r"], Float[Tensor, "g r out"]]]
+
+
 @dataclass(frozen=True)
 class _Pass:
     """What the hooks must know of the forward in progress.
 
+    Rows lie as ``g`` groups that share their matrices: a group is a member or, where base rows stand between the
+    student rows of its views, a view.
+
     Attributes:
-        blocks: (p, v, k), into which the batch axis unfolds.
-        base: number of base rows, which come first in a block.
-        adapter: whose terms are added.
+        groups: (g, rows of a group), into which the batch axis unfolds.
+        base: number of base rows, which come first in a group.
+        matrices: both of each layer, in the network's precision.
         camera: the camera term of each student row.
     """
 
-    blocks: tuple[int, int, int]
+    groups: tuple[int, int]
     base: int
-    adapter: LowRank
+    matrices: Matrices
     camera: Float[Tensor, "p v s e"]
 
-    def student(self, x: Tensor) -> Tensor:
-        """The student rows of a batch, (p v s, ...)."""
-        if self.base == 0:
-            return x
-        return x.unflatten(0, self.blocks)[:, :, self.base :].flatten(0, 2)
+    def student(self, x: Tensor) -> Float[Tensor, "g s *rest"]:
+        """The student rows of a batch; no copy."""
+        return x.unflatten(0, self.groups)[:, self.base :]
 
     def add(self, out: Tensor, delta: Tensor) -> Tensor:
         """The batch with ``delta`` on its student rows; in place where there are base rows to keep."""
         if self.base == 0:
             return out + delta.reshape(out.shape).to(out.dtype)
-        rows = out.unflatten(0, self.blocks)[:, :, self.base :]
+        rows = self.student(out)
         rows += delta.reshape(rows.shape).to(out.dtype)
+        return out
+
+    def add_product(self, out: Tensor, hidden: Float[Tensor, "g n r"], up: Tensor) -> Tensor:
+        """:meth:`add` of ``hidden up`` to a layer's output, channels last, without writing the product down."""
+        rows = self.student(out)
+        flat = rows.view(len(rows), -1, rows.shape[-1])
+        if self.base == 0:
+            return torch.baddbmm(flat, hidden, up).view(out.shape)
+        flat.baddbmm_(hidden, up)
         return out
 
 
@@ -142,6 +155,7 @@ class Injector:
 
     def __init__(self, unet: Any) -> None:
         self._pass: _Pass | None = None
+        self._precision = next(unet.parameters()).dtype
         for name, layer in layers(unet).items():
             layer.register_forward_hook(partial(self._low_rank, _key(name)))
         unet.time_embedding.register_forward_hook(self._camera)
@@ -155,7 +169,7 @@ class Injector:
         blocks: tuple[int, int, int],
     ) -> Any:
         """Within it, one forward over ``p v k`` rows gets the adapter's terms on its student rows."""
-        self._pass = _planned(adapter, states, camera, blocks)
+        self._pass = _planned(adapter, states, camera, blocks, self._precision)
         try:
             yield
         finally:
@@ -165,13 +179,12 @@ class Injector:
         self, key: str, layer: Layer, args: tuple[Tensor, ...], out: Tensor
     ) -> Tensor | None:
         now = self._pass
-        if now is None or key not in now.adapter.down:
+        if now is None or key not in now.matrices:
             return None
-        x = now.student(args[0])
-        down, up = (part[key].to(x.dtype) for part in (now.adapter.down, now.adapter.up))
+        x, (down, up) = now.student(args[0]), now.matrices[key]
         if isinstance(layer, nn.Linear):
-            return now.add(out, x.reshape(len(down), -1, x.shape[-1]) @ down @ up)
-        pixels = _under_centre(x, layer, out.shape[-2:]).flatten(2)
+            return now.add_product(out, torch.bmm(x.flatten(1, -2), down), up)
+        pixels = _under_centre(x.flatten(0, 1), layer, out.shape[-2:]).flatten(2)
         down, up = (_each(matrix.mT, len(pixels) // len(down)) for matrix in (down, up))
         return now.add(out, up @ (down @ pixels))
 
@@ -179,9 +192,25 @@ class Injector:
         return None if self._pass is None else self._pass.add(out, self._pass.camera)
 
 
-def _each(matrices: Float[Tensor, "p a b"], times: int) -> Float[Tensor, "n a b"]:
-    """Every member's matrix ``times`` times in a row; no copy if once."""
-    return matrices[:, None].expand(-1, times, -1, -1).flatten(0, 1)
+def _matrices(adapter: LowRank, dtype: torch.dtype, times: int) -> Matrices:
+    """Both matrices of every layer in a precision, each member's ``times`` times in a row.
+
+    They are cast and repeated all together: hundreds of small kernels forward and backward would take longer than theirs.
+    """
+    every = [*adapter.down.values(), *adapter.up.values()]
+    if every[0].dtype != dtype or (times > 1 and adapter.members > 1):
+        flat = torch.cat([x.flatten(1) for x in every], 1).to(dtype)
+        columns = _each(flat, times).split([x[0].numel() for x in every], 1)
+        every = [c.unflatten(1, x.shape[1:]) for c, x in zip(columns, every, strict=True)]
+    else:
+        every = [_each(x, times) for x in every]
+    pairs = zip(every[: len(adapter.down)], every[len(adapter.down) :], strict=True)
+    return dict(zip(adapter.down, pairs, strict=True))
+
+
+def _each(matrices: Float[Tensor, "p *rest"], times: int) -> Float[Tensor, "n *rest"]:
+    """Every member's matrix ``times`` times in a row; no copy if once, or of one member."""
+    return matrices[:, None].expand(-1, times, *matrices.shape[1:]).flatten(0, 1)
 
 
 def _under_centre(x: Tensor, layer: Any, size: torch.Size) -> Tensor:
@@ -198,6 +227,7 @@ def _planned(
     states: Sequence[State],
     camera: Float[Tensor, "p v 16"] | None,
     blocks: tuple[int, int, int],
+    dtype: torch.dtype,
 ) -> _Pass | None:
     base = sum(state == "base" for state in states)
     if len(states) != blocks[2] or any(state == "base" for state in states[base:]):
@@ -212,4 +242,7 @@ def _planned(
         raise ValueError(f"an adapter of {adapter.members} members can't answer for {blocks[0]}")
     camera = camera.to(adapter.camera.down.dtype)
     told = [camera if state == "camera" else torch.zeros_like(camera) for state in states[base:]]
-    return _Pass(blocks, base, adapter, adapter.camera(torch.stack(told, dim=2)))
+    p, v, k = blocks
+    groups, times = ((p * v, k), v) if base else ((p, v * k), 1)
+    matrices = _matrices(adapter, dtype, times)
+    return _Pass(groups, base, matrices, adapter.camera(torch.stack(told, dim=2)))

@@ -53,7 +53,7 @@ def stable_diffusion(
     return StableDiffusion(
         Denoiser(unet.to(device), abar, prediction),
         vae=vae.to(device),
-        text_encoder=text_encoder.to(device),
+        text_encoder=text_encoder,
         tokenizer=tokenizer,
         name=folder.rstrip("/").split("/")[-1],
         files=files,
@@ -141,7 +141,10 @@ class StableDiffusion:
             truncation=True,
             return_tensors="pt",
         )
-        return self.text_encoder(tokens.input_ids.to(self.device))[0].to(self.dtype)
+        found = self.text_encoder.to(self.device)(tokens.input_ids.to(self.device))[0]
+        # It is needed once for a pack: in between a GPU's memory has better use for it (SD-2.1's is 0.6 GiB).
+        self.text_encoder.cpu()
+        return found.to(self.dtype)
 
     def eps(
         self,

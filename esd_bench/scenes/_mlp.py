@@ -1,6 +1,7 @@
 """Small networks with weights of their own for every member of a pack, and the directions' spherical harmonics."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -31,30 +32,44 @@ class PackMLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "p inside n"]) -> Float[Tensor, "p outside n"]:
         """The channels come before the samples: the hash encoding writes them so."""
-        for weight in list(self.weights)[:-1]:
-            x = torch.relu(_Linear.apply(weight, x))
-        return _Linear.apply(self.weights[-1], x)
+        return _Network.apply(x, *self.weights)
 
 
-class _Linear(torch.autograd.Function):
-    """A batched product whose weights' gradient is made member by member.
+class _Network(torch.autograd.Function):
+    """Batched products with ReLUs between them; the hidden values are computed again for the backward pass.
 
-    That gradient sums over a million samples into a small matrix: one product at a time leaves the library free to
-    split the sum over the whole GPU.
+    Of a million samples they would be four fifths of what a render keeps, and cost one small product each. The gradient
+    of a matrix sums over all samples: made member by member, one product at a time, it leaves the library free to split
+    the sum over the whole GPU.
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, x: Tensor) -> Tensor:
-        ctx.save_for_backward(weight, x)
-        return torch.bmm(weight, x)
+    def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
+        ctx.save_for_backward(x, *weights)
+        return torch.bmm(weights[-1], _inputs(x, weights)[-1])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
-        weight, x = ctx.saved_tensors
-        products = [g @ y.T for g, y in zip(gradient, x, strict=True)]
-        back = torch.bmm(weight.transpose(1, 2), gradient) if ctx.needs_input_grad[1] else None
-        return torch.stack(products), back
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, *weights = ctx.saved_tensors
+        inputs, found = _inputs(x, weights), []
+        while weights:
+            weight, y = weights.pop(), inputs.pop()
+            products = [g @ h.T for g, h in zip(gradient, y, strict=True)]
+            found.append(torch.stack(products))
+            if weights or ctx.needs_input_grad[0]:
+                gradient = torch.bmm(weight.transpose(1, 2), gradient)
+            if weights:
+                gradient = torch.ops.aten.threshold_backward(gradient, y, 0)
+        return gradient if ctx.needs_input_grad[0] else None, *reversed(found)
+
+
+def _inputs(x: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
+    """What each layer is given."""
+    found = [x]
+    for weight in weights[:-1]:
+        found.append(torch.bmm(weight, found[-1]).relu_())
+    return found
 
 
 def harmonics(direction: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 9"]:
