@@ -234,17 +234,17 @@ def generate(
     chosen = _variants(
         method,
         preset,
-        prior,
-        scene,
-        schedule,
-        student,
-        particles,
-        stages,
-        steps,
-        views,
-        view_words,
         settings,
-        engine,
+        prior=prior,
+        scene=scene,
+        schedule=schedule,
+        student=student,
+        particles=particles,
+        stages=stages,
+        steps=_whole(steps),
+        views=views,
+        view_words=view_words,
+        engine=engine,
     )
     from dataclasses import replace
 
@@ -292,6 +292,7 @@ def plan(
     ] = None,
     views: Annotated[int | None, typer.Option(min=1, help="Training views per step.")] = None,
     scene: Annotated[str | None, typer.Option(help="Instead of the preset's.")] = None,
+    stages: Annotated[str, typer.Option(help="coarse, or full.")] = "coarse",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="As for generate; repeat.")
     ] = None,
@@ -318,7 +319,9 @@ def plan(
 
     suite = stand_ins() if prompts == "paper-120" else load_suite(prompts)
     names = method or plugins.names("methods")
-    chosen = _variants(names, preset, None, scene, None, None, steps, views, None, settings)
+    chosen = _variants(
+        names, preset, settings, scene=scene, stages=stages, steps=_whole(steps), views=views
+    )
     specs = expand([replace(v, suite=suite.name) for v in chosen], suite.prompts, _seeds(seeds))
     for line in written(specs, bill(specs, RunStore(output), pack, machine), gpus):
         _say(line)
@@ -349,19 +352,7 @@ def _engine(name: str, home: Path | None, given: Sequence[str] | None) -> dict[s
 
 
 def _variants(
-    methods: Sequence[str],
-    preset: str,
-    prior: str | None,
-    scene: str | None,
-    schedule: str | None,
-    student: str | None,
-    particles: int,
-    stages: str,
-    steps: str | None,
-    views: int | None,
-    view_words: bool | None,
-    given: Sequence[str] | None,
-    engine: str,
+    methods: Sequence[str], preset: str, given: Sequence[str] | None, **words: Any
 ) -> list[Any]:
     """A run template per method; a method option goes to the methods that have it."""
     from esd_bench import plugins
@@ -384,22 +375,13 @@ def _variants(
             Settings(
                 method=name,
                 options={k: v for k, v in options.items() if k.replace("-", "_") in accepted[name]},
-                prior=prior,
                 prior_options=groups.get("prior"),
-                scene=scene,
                 scene_options=groups.get("scene"),
-                schedule=schedule,
                 schedule_options=groups.get("schedule"),
-                student=student,
                 student_options=groups.get("student"),
-                particles=particles,
-                stages=stages,
                 geometry_options=groups.get("geometry"),
                 texture_options=groups.get("texture"),
-                steps=_whole(steps),
-                views=views,
-                view_words=view_words,
-                engine=engine,
+                **words,
             ),
         )
         for name in methods
