@@ -23,6 +23,7 @@ class Finer:
         steps: of geometry and texture.
         sizes: sides of their training pictures.
         resolution: of the grid of tetrahedra.
+        threshold: density at the surface that the geometry begins with.
         penalties: weights of normal consistency and of the Laplacian.
         schedules: timestep schedule of each; None for the texture is that of the coarse stage.
         thresholds: front, back and overhead, in degrees, while there are only normals; None is the run's.
@@ -34,6 +35,7 @@ class Finer:
     steps: tuple[int, int]
     sizes: tuple[int, int]
     resolution: int
+    threshold: float
     penalties: tuple[float, float]
     schedules: tuple[Choice, Choice | None]
     thresholds: tuple[float, float, float] | None = None
@@ -63,7 +65,8 @@ def full(
         ValueError: for an unknown option.
     """
     both = (*finer.steps[: len(finer.steps) - len(steps)], *steps)
-    shape = Choice.of("scenes", "tetmesh", {"resolution": finer.resolution, **(geometry or {})})
+    begun = {"resolution": finer.resolution, "threshold": finer.threshold}
+    shape = Choice.of("scenes", "tetmesh", {**begun, **(geometry or {})})
     usual = {**finer.texture, "resolution": shape.get("resolution")}
     surface = Choice.of("scenes", "textured", {**usual, **(texture or {})})
     stages = (

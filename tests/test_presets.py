@@ -101,3 +101,62 @@ def test_particles_are_each_seen_in_every_step():
     assert "particles" not in made().canonical
     with pytest.raises(ValueError, match="coarse runs"):
         made(particles=2, stages="full")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("method", ["sds", "vsd", "esd"])
+def test_full_runs_add_geometry_and_texture(name, method):
+    coarse, full = made(name, method), made(name, method, stages="full")
+    *before, geometry, texture = full.stages
+    assert (tuple(before), full.method) == (coarse.stages, coarse.method)
+    assert [full.scene_at(k).name for k in (len(before), len(before) + 1, len(before) + 2)] == [
+        *(coarse.scene.name, "tetmesh"),
+        "textured",
+    ]
+    assert (geometry.method.name, geometry.method.get("scale")) == ("sds", 100)
+    assert texture.student == coarse.stages[-1].student
+    assert texture.scene.get("resolution") == geometry.scene.get("resolution")
+    assert dict(geometry.regularisers).keys() == {"normal_consistency", "laplacian"}
+    assert texture.regularisers == ()
+    assert full.prefix(len(before)) == coarse.prefix(len(before))
+
+
+def test_the_paper_s_three_stages():
+    stages = made("paper", stages="full").stages
+    assert [x.steps for x in stages] == [25_000, 10_000, 30_000]
+    assert [x.size for x in stages] == [64, 256, 256]
+    assert [x.views for x in stages] == [1, 1, 1]
+    assert stages[0].later == ((5000, 256),)
+    assert [x.schedule.get("start") * x.steps for x in stages] == [5000, 5000, 5000]
+    assert stages[1].scene.get("resolution") == 128
+    assert stages[2].scene.get("texture") == "hash"
+    assert (stages[1].wording.front, stages[1].wording.suffix) == (45, "")
+    assert (stages[1].weight_decay, stages[2].weight_decay) == (0.0, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("given", "steps"),
+    [((7,), (900, 200, 300, 7)), ((8, 7), (900, 200, 8, 7)), ((5, 6, 8, 7), (5, 6, 8, 7))],
+)
+def test_steps_of_full_runs_are_counted_from_the_end(given, steps):
+    assert tuple(x.steps for x in made(stages="full", steps=given).stages) == steps
+
+
+def test_the_user_s_word_reaches_the_finer_stages():
+    own = made(
+        "paper",
+        stages="full",
+        schedule="dreamtime",
+        view_words=False,
+        geometry_options={"resolution": "16"},
+        texture_options={"texture": "grids"},
+    )
+    geometry, texture = own.stages[1:]
+    assert texture.schedule.name == "dreamtime"
+    assert not geometry.wording.view_words
+    assert texture.scene.get("resolution") == 16
+    assert texture.scene.get("texture") == "grids"
+    with pytest.raises(ValueError, match="stages are coarse or full"):
+        made(stages="fine")
+    with pytest.raises(ValueError, match="--stages full"):
+        made(geometry_options={"resolution": "16"})

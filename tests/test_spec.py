@@ -199,3 +199,23 @@ def test_shards_partition_the_grid(count, parts):
 def test_a_bad_shard_is_refused(text):
     with pytest.raises(ValueError, match="a shard is I/N with 0 <= I < N"):
         shard([], text)
+
+
+def test_fields_that_came_later_are_silent_until_they_say_something():
+    """Ids of runs that were made before a field existed must hold."""
+    one = spec()
+    written = one.to_json()["stages"][0]
+    assert not {"scene", "wording", "weight_decay"} & set(written)
+    assert "suffix" not in one.to_json()["wording"]
+    stage = replace(
+        one.stages[0],
+        scene=Choice("tetmesh", (("resolution", 8),)),
+        wording=Wording(suffix="normal map"),
+        weight_decay=0.01,
+    )
+    other = replace(one, stages=(*one.stages, stage))
+    assert RunSpec.from_json(other.to_json()) == other
+    assert [other.scene_at(k).name for k in (1, 2)] == ["voxels", "tetmesh"]
+    assert other.prefix(1) == one.prefix(1)
+    for change in ({"scene": None}, {"wording": None}, {"weight_decay": 0.0}):
+        assert replace(other, stages=(*one.stages, replace(stage, **change))).id != other.id

@@ -77,7 +77,7 @@ def _boxes(
     total = int(ends[-1]) if len(ends) else 0
     marks = torch.arange(PIECE, total + PIECE, PIECE, device=q.device)
     start = 0
-    for end in torch.searchsorted(ends, marks).add(1).clamp_max(len(ends)).tolist():
+    for end in torch.searchsorted(ends, marks).add(1).clamp_max(len(ends)).unique().tolist():
         piece = torch.arange(start, end, device=q.device)
         one = piece.repeat_interleave(count[start:end])
         place = (

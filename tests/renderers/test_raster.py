@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from esd_bench.cameras import DISTANCE, FOV, Cameras, orbit, ring, sphere
 from esd_bench.meshes import Mesh, isosurface, take, tetrahedra
-from esd_bench.renderers import Rasteriser
+from esd_bench.renderers import Rasteriser, _zbuffer
 from esd_bench.renderers._silhouette import neighbours
 from esd_bench.renderers.raster import raster
 
@@ -93,6 +93,13 @@ def test_wide_pictures_and_cameras_inside():
     face, distance = by_rays(mesh, cameras)
     assert torch.equal(fragments.face, face)
     torch.testing.assert_close(fragments.depth, distance, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("piece", [1, 100, 1000])
+def test_pieces_see_the_same(piece, monkeypatch):
+    whole = raster()(cube(), sphere(3, 16)).face
+    monkeypatch.setattr(_zbuffer, "PIECE", piece)
+    assert torch.equal(raster()(cube(), sphere(3, 16)).face, whole)
 
 
 def test_of_two_at_one_depth_the_first_is_seen():
