@@ -1,4 +1,4 @@
-"""The command line: ``esd-bench generate | score | report | sheet | reference | prompts | illustrate | embedded | demo | list | doctor``.
+"""The command line: ``esd-bench generate | score | report | sheet | export | reference | prompts | illustrate | embedded | demo | list | doctor``.
 
 Commands import what they need when they run, so that ``--help`` and ``report`` answer at once.
 """
@@ -95,10 +95,11 @@ def _grouped(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
     for key, value in pairs.items():
         kind, _, option = key.rpartition(".")
         groups.setdefault(kind or "method", {})[option] = value
-    unknown = set(groups) - {"method", "student", "scene", "prior", "schedule"}
+    known = ("method", "student", "scene", "geometry", "texture", "prior", "schedule")
+    unknown = set(groups) - set(known)
     if unknown:
         raise ValueError(
-            f"--set {sorted(unknown)[0]}.…: use method, student, scene, prior or schedule"
+            f"--set {sorted(unknown)[0]}.…: use {', '.join(known[:-1])} or {known[-1]}"
         )
     return groups
 
@@ -154,13 +155,21 @@ def generate(
     ] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A text of your own; repeat.")] = None,
     seeds: Annotated[str, typer.Option(help="0, 0-2 or 0,3,5.")] = "0",
-    preset: Annotated[str, typer.Option(help="embedded, embedded-gpu or paper.")] = "embedded",
+    preset: Annotated[
+        str, typer.Option(help="embedded, embedded-gpu, paper, threestudio or author.")
+    ] = "embedded",
     prior: Annotated[
         str | None, typer.Option(help="embedded, embedded-biased, a hub id or a folder.")
     ] = None,
     scene: Annotated[str | None, typer.Option(help="voxels or hashgrid.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Timestep schedule.")] = None,
     student: Annotated[str | None, typer.Option(help="lora or exact.")] = None,
+    particles: Annotated[
+        int, typer.Option(min=1, help="Scenes of a run that share its student.")
+    ] = 1,
+    stages: Annotated[
+        str, typer.Option(help="coarse, or full: then geometry and texture of a mesh.")
+    ] = "coarse",
     steps: Annotated[
         str | None, typer.Option(help="Steps of the last stage, or of all: 900,200.")
     ] = None,
@@ -173,9 +182,16 @@ def generate(
         list[str] | None,
         typer.Option("--set", help="entropy=0.5, student.rank=8, scene.… ; repeat."),
     ] = None,
+    debias: Annotated[
+        str | None,
+        typer.Option(help="A BERT, folder or hub id: leave out words that contradict a view."),
+    ] = None,
     pack: Annotated[int, typer.Option(min=1, help="Scenes side by side (GPU).")] = 1,
     shard: Annotated[str | None, typer.Option(help="I/N: every N-th run, from the I-th.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side (CPU).")] = 1,
+    ray: Annotated[
+        str, typer.Option(help="Work on a Ray cluster: its address, auto, or local.")
+    ] = "",
     checkpoint: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
     pin: Annotated[
         Path | None, typer.Option(help="JSON of file name to SHA-256; others are refused.")
@@ -205,11 +221,23 @@ def generate(
         raise ValueError("--prompt or --prompts, not both")
     suite = ad_hoc(prompt) if prompt else load_suite(prompts or "demo")
     chosen = _variants(
-        method, preset, prior, scene, schedule, student, steps, views, view_words, settings
+        method,
+        preset,
+        prior,
+        scene,
+        schedule,
+        student,
+        particles,
+        stages,
+        steps,
+        views,
+        view_words,
+        settings,
     )
     from dataclasses import replace
 
-    specs = expand([replace(v, suite=suite.name) for v in chosen], suite.prompts, _seeds(seeds))
+    texts = _debiased(suite.prompts, debias) if debias else suite.prompts
+    specs = expand([replace(v, suite=suite.name) for v in chosen], texts, _seeds(seeds))
     specs = part(specs, shard) if shard else specs
     store = RunStore(output)
     missing = store.missing(specs)
@@ -225,6 +253,7 @@ def generate(
             device=place,
             pack=pack,
             workers=workers,
+            ray=ray,
             checkpoint=checkpoint,
             pins=read_json(pin) if pin else {},
             watch=watch,
@@ -234,6 +263,18 @@ def generate(
     _say(f"{len(missing)} runs finished in {output}; next: esd-bench score {output}")
 
 
+def _debiased(prompts: Sequence[Any], model: str) -> list[Any]:
+    """The prompts with the words that a language model finds to contradict a view, which are shown."""
+    from esd_bench.debias import bert, leave_out
+
+    viewpoints, origin = bert(model)
+    found = [leave_out(prompt, viewpoints, origin) for prompt in prompts]
+    for prompt in found:
+        said = "; ".join(f"{view}: {', '.join(words)}" for view, words in prompt.leave_out)
+        _aside(f"{prompt.text}: leaves out {said or 'nothing'}")
+    return found
+
+
 def _variants(
     methods: Sequence[str],
     preset: str,
@@ -241,6 +282,8 @@ def _variants(
     scene: str | None,
     schedule: str | None,
     student: str | None,
+    particles: int,
+    stages: str,
     steps: str | None,
     views: int | None,
     view_words: bool | None,
@@ -275,6 +318,10 @@ def _variants(
                 schedule_options=groups.get("schedule"),
                 student=student,
                 student_options=groups.get("student"),
+                particles=particles,
+                stages=stages,
+                geometry_options=groups.get("geometry"),
+                texture_options=groups.get("texture"),
                 steps=_whole(steps),
                 views=views,
                 view_words=view_words,
@@ -470,6 +517,45 @@ def sheet(
         raise ValueError(f"a sheet is a .png, .webp or .jpg, not {output.name!r}")
     count = contact_sheet(runs, output, _choices(only), views)
     _aside(f"written: {output}, {count} assets")
+
+
+@app.command()
+def export(
+    runs: Annotated[
+        Path, typer.Argument(help="The folder of runs, of one suite, or of one prompt.")
+    ] = Path("runs"),
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Runs to keep: method=esd, prompt=a-red-cat, seed=0; repeat."),
+    ] = None,
+    resolution: Annotated[int, typer.Option(min=4, max=512, help="Cells per side.")] = 96,
+    texture: Annotated[int, typer.Option(min=16, max=8192, help="Texels per side.")] = 512,
+    again: Annotated[bool, typer.Option("--again", help="Also what is there already.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Write each finished asset as asset.glb, a mesh with a texture, beside its run; what is there is skipped.
+
+    Needs the extra "mesh": pip install "esd-bench[mesh]"
+
+    Examples:
+
+        esd-bench export runs/
+
+        esd-bench export runs/ --only method=esd --texture 1024
+    """
+    from esd_bench.export import Settings
+    from esd_bench.export import export as run
+
+    settings = Settings(resolution, texture, _device(device), again)
+    with _bar("exporting") as progress:
+        summary = run(runs, _choices(only), settings, progress)
+    done = [*summary.kept, *summary.made]
+    for folder, why in summary.without:
+        _aside(f"not exported: {folder}: {why}")
+    _say(f"{len(summary.made)} exported, {len(summary.kept)} kept, {len(summary.without)} without")
+    if not done:
+        raise typer.Exit(2)
+    _say(f"for example {done[-1]}")
 
 
 @contextmanager

@@ -30,6 +30,7 @@ FAULTS = (
     "not finite: a gradient was NaN or infinite",
     "empty: nothing was left to see",
     "saturated",
+    "empty: no surface at any threshold",
 )
 """Why a member was frozen, by its fault number."""
 
@@ -51,6 +52,7 @@ class Plan:
         warmup: steps over which it rises.
         decay: share of it that is left at the end.
         floor: under the optimiser's denominator (see :class:`esd_bench.optim.PackAdam`).
+        weight_decay: of the scene's optimiser.
     """
 
     steps: int
@@ -66,6 +68,7 @@ class Plan:
     warmup: int = 50
     decay: float = 0.1
     floor: float = 0.03
+    weight_decay: float = 0.0
 
     def side(self, index: int) -> int:
         """Side of the training pictures at a step."""
@@ -131,8 +134,9 @@ def distill(
         state: of a checkpoint, to go on from step ``start``.
         start: steps already done.
         fault: members to leave frozen from the start (padding of a pack).
-        graph: capture the step in a CUDA graph and replay it (CUDA only).
+        graph: capture the step in a CUDA graph and replay it (CUDA only), if the scene's steps can be captured.
     """
+    graph = graph and getattr(parts.scene, "capturable", True)
     loop = _Loop(parts, plan, fault)
     if state is not None:
         loop.restore(state)
@@ -160,6 +164,7 @@ class _Loop:
         self.optimiser = PackAdam(
             [(group, rate * plan.learning_rate) for group, rate in parts.scene.learning_rates()],
             floor=plan.floor,
+            weight_decay=plan.weight_decay,
             warmup=plan.warmup,
             total=plan.steps,
             final=plan.decay,

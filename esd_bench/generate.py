@@ -6,6 +6,7 @@ from pathlib import Path
 
 from esd_bench import plugins
 from esd_bench.engines import Orders, Watch
+from esd_bench.executors import Executor
 from esd_bench.spec import RunSpec, packs
 from esd_bench.store import Run, RunStore
 
@@ -17,6 +18,7 @@ def generate(
     device: str = "cpu",
     pack: int = 1,
     workers: int = 1,
+    ray: str = "",
     checkpoint: int = 100,
     graph: bool | None = None,
     pins: Mapping[str, str] | None = None,
@@ -31,6 +33,7 @@ def generate(
         device: "cpu" or "cuda".
         pack: scenes side by side.
         workers: processes side by side, one thread each; 1 works in this process.
+        ray: address of a Ray cluster to work on instead ("auto", "local"); every pack gets a GPU if ``device`` is one.
         checkpoint: steps between checkpoints; an interruption loses at most so many.
         graph: capture steps in a CUDA graph; by default wherever there is a GPU.
         pins: file name -> SHA-256 of the only files that a prior may load.
@@ -46,9 +49,18 @@ def generate(
     chains: dict[str, list[list[RunSpec]]] = {}
     for group in groups:
         chains.setdefault(group[0].prefix(1), []).append(group)
-    options = {"workers": workers} if workers > 1 else {}
-    run = plugins.load("executors", "processes" if workers > 1 else "serial")(**options)
-    yield from run(partial(_work, engine, store.root, orders), chains.values(), watch)
+    run = _executor(workers, ray, float(device.startswith("cuda")))
+    # A task of a cluster starts in a folder of its own.
+    root = store.root.absolute() if ray else store.root
+    yield from run(partial(_work, engine, root, orders), chains.values(), watch)
+
+
+def _executor(workers: int, ray: str, gpus: float) -> Executor:
+    if ray:
+        return plugins.load("executors", "ray")(address=ray, gpus=gpus)
+    if workers > 1:
+        return plugins.load("executors", "processes")(workers=workers)
+    return plugins.load("executors", "serial")()
 
 
 def _work(

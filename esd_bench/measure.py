@@ -23,6 +23,7 @@ from esd_bench.features import Features
 from esd_bench.metrics import Inputs, Metric, Score
 from esd_bench.spec import Choice, canonical
 from esd_bench.store import Run
+from esd_bench.stored import views_of
 from esd_bench.views import BACKGROUNDS, ViewSet
 
 
@@ -197,7 +198,9 @@ class Bench:
         key = (run.folder, protocol)
         if key not in self._views:
             try:
-                self._views[key] = Seen.of(_views(run, protocol), self.settings.background)
+                self._views[key] = Seen.of(
+                    views_of(run, protocol, self.settings.device), self.settings.background
+                )
             except ValueError as error:
                 self._views[key] = error
         found = self._views[key]
@@ -273,22 +276,6 @@ class Bench:
             "batch": {x.name: getattr(x, "batch", None) for x in networks},
             "versions": _versions(),
         }
-
-
-def _views(run: Run, protocol: str) -> ViewSet:
-    """The stored views.
-
-    Raises:
-        ValueError: when they are missing, broken, or not the ones that the run's record names.
-    """
-    folder = run.views_folder(protocol)
-    if not folder.is_dir():
-        there = ", ".join(sorted(x.name for x in (run.folder / "views").glob("*"))) or "none"
-        raise ValueError(f"{run.folder} holds no views {protocol!r}; it holds: {there}")
-    views = ViewSet.load(folder)
-    if run.record.views.get(protocol, views.digest) != views.digest:
-        raise ValueError(f"the views in {folder} have changed since the run was made")
-    return views
 
 
 def _finite(found: Score) -> Score:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, permutations
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 EDGES = tuple(combinations(range(4), 2))
 """The six edges of a tetrahedron as pairs of its corners."""
@@ -27,7 +29,7 @@ class Mesh:
     @property
     def face_normals(self) -> Float[Tensor, "m 3"]:
         """Normals of the faces, as long as twice their areas."""
-        a, b, c = self.vertices[self.faces].unbind(1)
+        a, b, c = take(self.vertices, self.faces).unbind(1)
         return torch.linalg.cross(b - a, c - a)
 
     @property
@@ -38,6 +40,39 @@ class Mesh:
         sums = sums.index_add(0, self.faces.flatten(), spread)
         return torch.nn.functional.normalize(sums, dim=-1)
 
+    @property
+    def edges(self) -> Int[Tensor, "e 2"]:
+        """Every edge once, its lower vertex first."""
+        sides = self.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).sort(-1).values
+        keys = torch.unique(sides[:, 0] * len(self.vertices) + sides[:, 1])
+        return torch.stack([keys // len(self.vertices), keys % len(self.vertices)], -1)
+
+
+def take(values: Float[Tensor, "n c"], index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape c"]:
+    """Rows of a table, whose gradient is summed in the same order on any number of CPU threads.
+
+    ``values[index]`` adds atomically when several threads work; this one is also four times as fast on one.
+    """
+    return _Take.apply(values, index)
+
+
+class _Take(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.shape = values.shape
+        return values.index_select(0, index.flatten()).reshape(*index.shape, values.shape[1])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        total = gradient.new_zeros(ctx.shape)
+        flat = gradient.reshape(-1, ctx.shape[1])
+        for k in range(ctx.shape[1]):
+            total[:, k].index_add_(0, index.flatten(), flat[:, k])
+        return total, None
+
 
 def tetrahedra(
     resolution: int, device: torch.device | str = "cpu"
@@ -46,20 +81,45 @@ def tetrahedra(
 
     Differs from DMTet, whose grid is a file made by a mesh generator: ours (Freudenthal's) needs none and has any size.
     """
-    line = torch.linspace(-1, 1, resolution + 1, device=device)
-    positions = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1).reshape(-1, 3)
     side = resolution + 1
-    step = torch.tensor([side * side, side, 1], device=device)
     cells = torch.arange(resolution, device=device)
+    step = torch.tensor([side * side, side, 1], device=device)
     start = (torch.stack(torch.meshgrid(cells, cells, cells, indexing="ij"), -1) * step).sum(-1)
+    return lattice(resolution, device), _split(start.flatten(), side)
+
+
+def lattice(resolution: int, device: torch.device | str = "cpu") -> Float[Tensor, "n 3"]:
+    """The corners of ``resolution``^3 cells of the cube [-1, 1]^3, z running fastest."""
+    line = torch.linspace(-1, 1, resolution + 1, device=device)
+    return torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1).reshape(-1, 3)
+
+
+def crossed(inside: Bool[Tensor, "side side side"]) -> Int[Tensor, "k 4"]:
+    """Those of :func:`tetrahedra` that lie in cells whose eight corners are not all on one side of the surface.
+
+    The surface passes through no others, and a grid of 128 has twelve million.
+    """
+    side, count = inside.shape[0], torch.zeros_like(inside[1:, 1:, 1:], dtype=torch.uint8)
+    ends = slice(None, -1), slice(1, None)
+    for x in ends:
+        for y in ends:
+            for z in ends:
+                count += inside[x, y, z]
+    cells = ((count > 0) & (count < 8)).nonzero()
+    return _split((cells[:, 0] * side + cells[:, 1]) * side + cells[:, 2], side)
+
+
+def _split(start: Int[Tensor, " c"], side: int) -> Int[Tensor, "k 4"]:
+    """The six tetrahedra of each cell, by the number of its first corner: one for each order of the axes."""
+    step = side * side, side, 1
     parts = []
     for order in permutations(range(3)):
-        path = [start.flatten()]
+        path = [start]
         for axis in order:
             path.append(path[-1] + step[axis])
         odd = sum(order[i] > order[j] for i, j in combinations(range(3), 2)) % 2
         parts.append(torch.stack([path[0], path[2], path[1], path[3]] if odd else path, -1))
-    return positions, torch.cat(parts)
+    return torch.cat(parts)
 
 
 def isosurface(
@@ -82,8 +142,10 @@ def isosurface(
     crossed = inside[a] != inside[b]
     number = torch.cumsum(crossed, 0) - 1
     a, b = a[crossed], b[crossed]
-    share = (level[a] / torch.where(inside[a] != inside[b], level[a] - level[b], 1.0))[:, None]
-    vertices = positions[a] + share * (positions[b] - positions[a])
+    one, other = (take(level[:, None], x) for x in (a, b))
+    share = one / (one - other)
+    start = take(positions, a)
+    vertices = start + share * (take(positions, b) - start)
     faces = number[index.reshape(-1, 6).gather(1, table[code].clamp_min(0).flatten(1))]
     faces = faces.reshape(-1, 3)[(table[code] >= 0).all(-1).flatten()]
     return Mesh(vertices, faces)

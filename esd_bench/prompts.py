@@ -1,7 +1,8 @@
 """Prompts, the suites they come in, and the wording that depends on the view.
 
 A suite is a TOML file: a table ``[suite]`` with ``name``, ``source``, ``licence``, and one ``[[prompt]]`` each with
-``text`` and optionally ``id``, ``subject``, ``tags`` and ``source``.
+``text`` and optionally ``id``, ``subject``, ``tags``, ``source`` and ``leave_out``, a table of lists such as
+``{ back = ["smiling"] }``: words that contradict a view, for methods that leave them out.
 """
 
 import hashlib
@@ -12,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from esd_bench.cameras import COMPASS
 
+LeaveOut: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
+"""Pairs of a view and the words that contradict it."""
 TEXTS = ("plain", *COMPASS, "empty")
 """The texts of one prompt that a prediction row can mix, in the order of the embedding table."""
 
@@ -30,6 +33,8 @@ class Prompt:
         subject: the noun whose front is meant, if stated.
         tags: categories, for grouping in tables.
         source: where the text comes from.
+        leave_out: words that contradict a view (see :mod:`esd_bench.debias`).
+        leave_out_from: who says so: "suite file", or a language model.
     """
 
     text: str
@@ -37,6 +42,8 @@ class Prompt:
     subject: str = field(default="", compare=False)
     tags: tuple[str, ...] = field(default=(), compare=False)
     source: str = field(default="", compare=False)
+    leave_out: LeaveOut = ()
+    leave_out_from: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         text = unicodedata.normalize("NFC", self.text).strip()
@@ -52,11 +59,18 @@ class Prompt:
         """SHA-256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def facing(self, direction: str) -> str:
-        """The wording for one of :data:`TEXTS`: the text, with ", front view" and so on, or nothing at all."""
+    def facing(self, direction: str, suffix: str = "") -> str:
+        """The wording for one of :data:`TEXTS`: the text, with ", front view" and so on, or nothing at all.
+
+        Words that contradict a view are left out there; "a smiling cat" becomes "a cat, back view". A suffix, such as
+        "normal map", comes last; where there is no text, there is none.
+        """
         if direction == "empty":
             return ""
-        return self.text if direction == "plain" else f"{self.text}, {direction} view"
+        bad = dict(self.leave_out).get(direction, ())
+        kept = [x for x in self.text.split() if x.strip(".,;:!?\"'()[]").lower() not in bad]
+        named = "" if direction == "plain" else f"{direction} view"
+        return ", ".join(filter(None, (" ".join(kept) if bad else self.text, named, suffix)))
 
 
 def slug(text: str, limit: int = 40) -> str:
@@ -71,12 +85,13 @@ def slug(text: str, limit: int = 40) -> str:
 
 @dataclass(frozen=True)
 class Wording:
-    """How the teacher's text depends on the view; thresholds in degrees."""
+    """How the teacher's text depends on the view; thresholds in degrees. ``suffix`` ends every text that is not empty."""
 
     view_words: bool = True
     front: float = 45.0
     back: float = 45.0
     overhead: float = 60.0
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,15 +162,20 @@ def _from_toml(data: Mapping[str, Any], default: str) -> Suite:
 def _prompt(entry: Any, source: str) -> Prompt:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("text"), str):
         raise ValueError(f"a prompt needs a text, not {entry!r}")
-    unknown = set(entry) - {"text", "id", "subject", "tags", "source"}
+    unknown = set(entry) - {"text", "id", "subject", "tags", "source", "leave_out"}
     if unknown:
         raise ValueError(f"unknown key {sorted(unknown)[0]!r} in a prompt")
+    words = entry.get("leave_out", {})
+    if set(words) - set(COMPASS):
+        raise ValueError(f"leave_out is for {', '.join(COMPASS)}, not {sorted(set(words))}")
     return Prompt(
         entry["text"],
         entry.get("id", ""),
         entry.get("subject", ""),
         tuple(entry.get("tags", ())),
         entry.get("source", source),
+        tuple((view, tuple(x.lower() for x in words[view])) for view in COMPASS if view in words),
+        "suite file" if words else "",
     )
 
 

@@ -78,6 +78,9 @@ class Stage:
         decay: learning rate at the end as a share of the start, reached linearly.
         regularisers: (name, weight) pairs.
         background: what is behind the object while training.
+        scene: what is optimised from this stage on, begun from the scene of the stage before; None goes on with that.
+        wording: of this stage; None is the run's.
+        weight_decay: of the scene's optimiser, decoupled as AdamW's.
     """
 
     method: Choice
@@ -93,6 +96,9 @@ class Stage:
     decay: float = 0.1
     regularisers: tuple[tuple[str, float], ...] = ()
     background: str = "random"
+    scene: Choice | None = None
+    wording: Wording | None = None
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class RunSpec:
     Attributes:
         suite: name of the prompt suite.
         prompt: what to make.
-        prior, scene: the plugins.
+        prior, scene: the plugins; the scene is the first stage's.
         stages: run in order; each starts from the scene of the one before.
         seed: of everything random.
         cameras: the training distribution.
@@ -110,6 +116,7 @@ class RunSpec:
         views: protocols of the evaluation views; the first is the sphere, the second the ring.
         view_size: side of the evaluation views in pixels.
         preset: where the settings come from.
+        particles: scenes of the run that share a student; the first is the asset.
     """
 
     suite: str
@@ -123,6 +130,7 @@ class RunSpec:
     views: tuple[str, ...] = ("sphere:120", "ring:15:36")
     view_size: int = 64
     preset: str = "embedded"
+    particles: int = 1
 
     @property
     def method(self) -> Choice:
@@ -142,7 +150,8 @@ class RunSpec:
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON without what only describes the prompt: its subject, tags and source."""
-        bare = replace(self, prompt=Prompt(self.prompt.text, self.prompt.id))
+        prompt = Prompt(self.prompt.text, self.prompt.id, leave_out=self.prompt.leave_out)
+        bare = replace(self, prompt=prompt)
         return hashlib.sha256(bare.canonical.encode()).hexdigest()
 
     @property
@@ -155,6 +164,11 @@ class RunSpec:
     def label(self) -> str:
         """The method as tables print it, its Greek-lettered options and the wording with it."""
         return label(self.method) + ("" if self.wording.view_words else ", no view words")
+
+    def scene_at(self, stage: int) -> Choice:
+        """The scene of a stage, counted from 1; that of the last one is what is stored and looked at."""
+        chosen = [x.scene for x in self.stages[:stage] if x.scene is not None]
+        return chosen[-1] if chosen else self.scene
 
     def prefix(self, stages: int) -> str:
         """Digest of the run as it stands after its first ``stages`` stages; what other runs may start from."""
@@ -176,7 +190,7 @@ class RunSpec:
             return cls(
                 **{
                     **data,
-                    "prompt": Prompt(**{**data["prompt"], "tags": tuple(data["prompt"]["tags"])}),
+                    "prompt": Prompt(**{k: _tuples(v) for k, v in data["prompt"].items()}),
                     "prior": _choice(data["prior"]),
                     "scene": _choice(data["scene"]),
                     "stages": tuple(_stage(stage) for stage in data["stages"]),
@@ -198,13 +212,26 @@ def canonical(value: Any) -> str:
     )
 
 
+SILENT = (
+    ("file", ""),
+    ("scene", None),
+    ("wording", None),
+    ("weight_decay", 0.0),
+    ("suffix", ""),
+    ("particles", 1),
+    ("leave_out", ()),
+    ("leave_out_from", ""),
+)
+"""Fields, with the value at which they are left out."""
+
+
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(x) for x in value) if isinstance(value, list) else value
 
 
 def _written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """What is written of a dataclass: all, but no digest where there is no file."""
-    return {key: value for key, value in pairs if (key, value) != ("file", "")}
+    """What is written of a dataclass: all but fields that came later and say nothing, so that older runs keep their ids."""
+    return {key: value for key, value in pairs if (key, value) not in SILENT}
 
 
 def _file(name: str) -> str:
@@ -220,7 +247,12 @@ def _stage(value: Mapping[str, Any]) -> Stage:
     chosen = {key: _choice(value[key]) for key in ("method", "schedule", "student")}
     # A field that was added later is missing in older runs, and takes its default.
     pairs = {key: _tuples(value[key]) for key in ("regularisers", "later") if key in value}
-    return Stage(**{**value, **chosen, **pairs})
+    own: dict[str, Any] = {}
+    if "scene" in value:
+        own["scene"] = _choice(value["scene"])
+    if "wording" in value:
+        own["wording"] = Wording(**value["wording"])
+    return Stage(**{**value, **chosen, **pairs, **own})
 
 
 def label(method: Choice) -> str:
@@ -241,10 +273,17 @@ def expand(
 ) -> list[RunSpec]:
     """The grid of variants (methods) x prompts x seeds, variants outermost so that equal runs lie side by side.
 
-    What is asked for twice is there once.
+    What is asked for twice is there once. Only methods that leave words out keep a prompt's list of them.
     """
     grid = product(variants, prompts, seeds)
-    return list(dict.fromkeys(replace(v, prompt=prompt, seed=seed) for v, prompt, seed in grid))
+    made = (replace(v, prompt=_said(v, prompt), seed=seed) for v, prompt, seed in grid)
+    return list(dict.fromkeys(made))
+
+
+def _said(variant: RunSpec, prompt: Prompt) -> Prompt:
+    if variant.method.make("methods").leaves_out:
+        return prompt
+    return replace(prompt, leave_out=(), leave_out_from="")
 
 
 def packs(specs: Sequence[RunSpec], width: int) -> Iterator[list[RunSpec]]:

@@ -67,3 +67,37 @@ def test_an_option_that_nothing_has_is_refused(method, given):
 def test_an_unknown_preset_lists_the_real_ones():
     with pytest.raises(ValueError, match="embedded_gpu"):
         made("gpu")
+
+
+def test_published_settings_differ_where_their_sources_do():
+    paper, framework, author = (made(x, "debiased_sds") for x in ("paper", "threestudio", "author"))
+    bounds = [
+        tuple(x.method.get(k) for k in ("low", "high", "until")) for x in (paper, framework, author)
+    ]
+    assert bounds == [(0.5, 2.0, 1.0), (0.5, 2.0, 1.0), (2.0, 8.0, 1.0)]
+    assert [x.steps for x in (paper, framework)] == [25_000, 10_000]
+    assert made("author", "debiased_sds", steps=(20_000,)).method.get("until") == 0.5
+    paper, framework = (made(x) for x in ("paper", "threestudio"))
+    assert [x.method.get("camera_dropout") for x in (paper, framework)] == [0.5, 0.1]
+    assert [x.stages[0].later for x in (paper, framework)] == [((5000, 256),), ((5000, 512),)]
+    assert [x.stages[0].student.get("base") != "" for x in (paper, framework)] == [False, True]
+    assert made("threestudio", "sds").method.get("scale") == 101
+    assert made("paper", "sds").scene.get("shading") == "lit"
+    assert made("threestudio", "sds").stages[0].schedule.name == "uniform"
+
+
+@pytest.mark.parametrize("schedule", ["dreamtime", "hifa"])
+def test_a_schedule_that_falls_by_itself_is_not_annealed_as_well(schedule):
+    assert made("embedded_gpu", schedule=schedule).stages[0].schedule.name == schedule
+    with pytest.raises(ValueError, match="can't be annealed as well"):
+        made("embedded_gpu", schedule=schedule, schedule_options={"end": "0.5"})
+
+
+def test_particles_are_each_seen_in_every_step():
+    spec = made("embedded", "vsd", particles=3)
+    assert spec.particles == 3
+    assert {stage.views for stage in spec.stages} == {3}
+    assert made("embedded_gpu", "vsd", particles=3).stages[0].views == 6
+    assert "particles" not in made().canonical
+    with pytest.raises(ValueError, match="coarse runs"):
+        made(particles=2, stages="full")

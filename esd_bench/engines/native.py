@@ -16,14 +16,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from esd_bench.cameras import Cameras, protocol
+from esd_bench.cameras import protocol
 from esd_bench.distill import FAULTS, Parts, Plan, Step, distill
 from esd_bench.engines import Engine, Orders, Progress, Watch
 from esd_bench.pictures import sheet, turntable
 from esd_bench.prompts import TEXTS
 from esd_bench.spec import Choice, RunSpec, Stage
 from esd_bench.store import Run, RunRecord, RunStore
-from esd_bench.views import ViewSet, quantise
+from esd_bench.stored import look, scene_at
+from esd_bench.views import ViewSet
+
+NO_SURFACE = FAULTS.index("empty: no surface at any threshold")
 
 
 def native(log_every: int = 10) -> Engine:
@@ -54,9 +57,10 @@ class _Pack:
     watch: Watch
     log_every: int
     prior: Any
+    number: int
+    """Of the present stage, from 1."""
     scene: Any
     seeds: Tensor
-    texts: Float[Tensor, "p m l d"]
     fault: Tensor
     origins: list[str]
     started: float
@@ -75,10 +79,8 @@ class _Pack:
         first, width = specs[0], max(orders.width, len(specs))
         padded = [*specs, *[specs[-1]] * (width - len(specs))]
         seeds = torch.tensor([spec.seed for spec in padded], device=orders.device)
-        texts = prior.words([spec.prompt.facing(x) for spec in padded for x in TEXTS])
-        scene = first.scene.make("scenes", seeds.cpu()).to(orders.device)
+        scene = scene_at(first, 1, seeds.cpu()).to(orders.device)
         fault = torch.tensor([0] * len(specs) + [-1] * (width - len(specs)), device=orders.device)
-        texts = texts.unflatten(0, (width, len(TEXTS)))
         return cls(
             specs,
             store,
@@ -86,9 +88,9 @@ class _Pack:
             watch,
             log_every,
             prior,
+            1,
             scene,
             seeds,
-            texts,
             fault,
             [""] * len(specs),
             time.perf_counter(),
@@ -101,14 +103,51 @@ class _Pack:
         before = 0
         for number, stage in enumerate(stages, 1):
             start, end = max(0, done - before), before + stage.steps
-            if state is not None and done == end:
-                self.scene.load_state_dict(_scene_of(state))
-                self._keep(number)
-            fresh = start == 0 and number < len(stages)
-            if done < end and not (fresh and self._borrow(number)):
-                self._stage(stage, before, start, state if start else None)
-                self._keep(number)
+            if done <= end:
+                self._reach(number, stage, before, start, state)
             before = end
+
+    def _reach(
+        self,
+        number: int,
+        stage: Stage,
+        before: int,
+        start: int,
+        state: Mapping[str, Tensor] | None,
+    ) -> None:
+        """One stage to its end: from its first step, from a checkpoint in it, or from one at its end."""
+        last = self.scene
+        changed = self._change(number)
+        if start == 0:
+            if number < len(self.specs[0].stages) and self._borrow(number):
+                return
+            if changed:
+                self._begin(last, before)
+        if start == stage.steps and state is not None:
+            self.scene.load_state_dict(_scene_of(state))
+        else:
+            self._stage(stage, before, start, state if start else None)
+        self._keep(number)
+
+    def _change(self, number: int) -> bool:
+        """Have the scene that a stage wants, and say whether it is a new one."""
+        spec, last = self.specs[0], self.number
+        self.number = number
+        if spec.scene_at(number) == spec.scene_at(last):
+            return False
+        self.scene = scene_at(spec, number, self.seeds.cpu()).to(self.orders.device)
+        return True
+
+    def _begin(self, last: Any, before: int) -> None:
+        """Start the new scene from the last one; members that find nothing there are frozen from here on."""
+        beginning = self.scene.begin(last)
+        empty = beginning.empty & (self.fault == 0)
+        self.fault = torch.where(empty, NO_SURFACE, self.fault)
+        for i, spec in enumerate(self.specs):
+            notes = {name: float(value[i]) for name, value in beginning.notes.items()}
+            self.store.log(
+                spec, {"step": before, "scene": spec.scene_at(self.number).title, **notes}
+            )
 
     def _resume(self) -> tuple[int, dict[str, Tensor] | None]:
         """Steps done and the joined checkpoints of the members, if all stand at the same step."""
@@ -146,6 +185,7 @@ class _Pack:
         self, stage: Stage, before: int, start: int, state: Mapping[str, Tensor] | None
     ) -> None:
         spec = self.specs[0]
+        wording = stage.wording or spec.wording
         plan = Plan(
             steps=stage.steps,
             before=before,
@@ -153,13 +193,14 @@ class _Pack:
             size=stage.size,
             later=stage.later,
             cameras=spec.cameras,
-            wording=spec.wording,
+            wording=wording,
             regularisers=dict(stage.regularisers),
             background=stage.background,
             learning_rate=stage.learning_rate,
             warmup=stage.warmup,
             decay=stage.decay,
             floor=stage.floor,
+            weight_decay=stage.weight_decay,
         )
         parts = Parts(
             method=stage.method.make("methods"),
@@ -167,12 +208,18 @@ class _Pack:
             prior=self.prior,
             scene=self.scene,
             student=stage.student.make("students", self.prior, self.seeds),
-            texts=self.texts,
+            texts=self._texts(wording.suffix),
             seeds=self.seeds,
         )
         for step in distill(parts, plan, state, start, self.fault, self.orders.graph):
             self._after(step, before, stage)
         self.fault = step.fault.clone()
+
+    def _texts(self, suffix: str) -> Float[Tensor, "p m l d"]:
+        """The members' texts as the prior reads them; frozen padding reads the last one's."""
+        padded = [*self.specs, *[self.specs[-1]] * (len(self.seeds) - len(self.specs))]
+        words = [spec.prompt.facing(x, suffix) for spec in padded for x in TEXTS]
+        return self.prior.words(words).unflatten(0, (len(padded), len(TEXTS)))
 
     def _after(self, step: Step, before: int, stage: Stage) -> None:
         done = before + step.index
@@ -210,8 +257,8 @@ class _Pack:
 
     def _alone(self, index: int) -> Any:
         """The scene of one member."""
-        scene = self.specs[index].scene.make("scenes", self.seeds[index : index + 1].cpu())
-        scene = scene.to(self.orders.device)
+        seeds = self.seeds[index : index + 1].cpu()
+        scene = scene_at(self.specs[0], self.number, seeds).to(self.orders.device)
         scene.load_state_dict(self._member(index))
         return scene
 
@@ -257,17 +304,6 @@ class _Pack:
 def _scene_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The scene's part of a checkpoint."""
     return {k.removeprefix("scene."): v for k, v in state.items() if k.startswith("scene.")}
-
-
-@torch.no_grad()
-def look(scene: Any, cameras: Cameras, name: str, chunk: int = 12) -> ViewSet:
-    """The evaluation views of a scene that is a pack of one, a few at a time."""
-    device = next(scene.parameters()).device
-    parts = []
-    for start in range(0, len(cameras), chunk):
-        render = scene.render(cameras[slice(start, start + chunk)].to(device))
-        parts.append(quantise(render.rgb, render.opacity))
-    return ViewSet(torch.cat(parts), cameras, name)
 
 
 def _judge(views: ViewSet) -> str:

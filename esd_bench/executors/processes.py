@@ -2,16 +2,14 @@
 
 import multiprocessing
 import os
-import queue
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 
 import torch
 
 from esd_bench.engines import Watch
 from esd_bench.executors import Chain, Executor, Work
+from esd_bench.executors._chains import finished, pass_on
 from esd_bench.spec import RunSpec
 from esd_bench.store import Run
 
@@ -35,7 +33,7 @@ def processes(workers: int = 2) -> Executor:
                     return pool.submit(work, list(pack), news.put)
 
                 try:
-                    for made in _finished(submit, chains, lambda: _pass_on(news, watch)):
+                    for made in finished(submit, chains, lambda: pass_on(news, watch)):
                         yield from made
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
@@ -44,46 +42,6 @@ def processes(workers: int = 2) -> Executor:
                     raise
 
     return run
-
-
-def _finished(
-    submit: Callable[[Sequence[RunSpec]], Future[list[Run]]],
-    chains: Iterable[Chain],
-    meanwhile: Callable[[], None],
-) -> Iterator[list[Run]]:
-    """Packs as they come; the next one of a chain goes to work when the one before it is done."""
-    waiting: dict[Future[list[Run]], Chain] = {}
-
-    def begin(chain: Chain) -> None:
-        if chain:
-            waiting[submit(chain[0])] = chain[1:]
-
-    for chain in chains:
-        begin(chain)
-    while waiting:
-        done, _ = wait(waiting, 0.2, FIRST_COMPLETED)
-        meanwhile()
-        for future in done:
-            made = _result(future)
-            begin(waiting.pop(future))
-            yield made
-
-
-def _result(future: Future[list[Run]]) -> list[Run]:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        raise OSError(
-            "a worker died, killed or out of memory; run again to go on, or use fewer workers"
-        ) from None
-
-
-def _pass_on(news: Any, watch: Watch) -> None:
-    while True:
-        try:
-            watch(news.get_nowait())
-        except queue.Empty:
-            return
 
 
 def _single_threaded() -> None:

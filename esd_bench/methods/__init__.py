@@ -108,6 +108,8 @@ class Method:
         schedule: name of the timestep schedule unless the user chooses another.
         bound: element-wise bound on the weighted residual as a function of progress, or None.
         weight: w(t) out of alpha_t and sigma_t.
+        needs_view_words: the equation has no meaning without view words in the prompt.
+        leaves_out: prompts come without the words that they leave out for each view.
     """
 
     residual: Callable[[Predictions], Latent]
@@ -116,6 +118,8 @@ class Method:
     schedule: str = "uniform"
     bound: Callable[[Float[Tensor, ""]], Float[Tensor, ""]] | None = None
     weight: Callable[[PerView, PerView], PerView] = sigma_squared
+    needs_view_words: bool = False
+    leaves_out: bool = False
 
     @property
     def studies(self) -> bool:

@@ -2,17 +2,23 @@
 
 ``scenes/NAME.py`` holds a function ``NAME(seeds, /, *, ...) -> Scene``. Every parameter and buffer has the pack as its
 first axis, so a member is a slice of the state and a pack is a concatenation of members.
+
+A scene that a later stage goes on with, such as a mesh, also has ``begin(before) -> Beginning``, which takes up the scene of
+the stage before. One whose shapes depend on its values says ``capturable = False``: no CUDA graph can hold its steps. One
+that has a surface has ``mesh(member) -> Mesh``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from esd_bench.cameras import Cameras
 from esd_bench.draws import Draws
+from esd_bench.meshes import Mesh
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Render:
         background: what a scene's own background shows, or None where it has none.
         normals: unit normals weighted by opacity in world axes, or None.
         orientation: (n,) penalty of normals that face away from the camera, or None.
+        meshes: what was seen, one of each member, where the scene is a mesh.
     """
 
     rgb: Float[Tensor, "n 3 h w"]
@@ -34,11 +41,25 @@ class Render:
     background: Float[Tensor, "n 3 h w"] | None = None
     normals: Float[Tensor, "n 3 h w"] | None = None
     orientation: Float[Tensor, " n"] | None = None
+    meshes: tuple[Mesh, ...] = ()
 
     def over(self, background: Float[Tensor, "#n 3 #h #w"]) -> Float[Tensor, "n 3 h w"]:
         """The object in front of a background, such as ``(n, 3, 1, 1)``; the scene's own wins if it has one."""
         behind = self.background if self.background is not None else background
         return self.rgb + (1 - self.opacity) * behind
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """How a scene began from another.
+
+    Attributes:
+        empty: which members found nothing to begin from.
+        notes: numbers for the log of each member.
+    """
+
+    empty: Bool[Tensor, " p"]
+    notes: Mapping[str, Float[Tensor, " p"]] = field(default_factory=dict)
 
 
 @runtime_checkable

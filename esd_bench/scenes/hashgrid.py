@@ -21,6 +21,7 @@ from esd_bench.renderers import Renderer
 from esd_bench.renderers.volume import volume
 from esd_bench.scenes import Render, Scene
 from esd_bench.scenes import _hash as plain
+from esd_bench.scenes._light import lit
 from esd_bench.scenes._mlp import PackMLP, harmonics
 from esd_bench.scenes._penalties import penalties
 
@@ -46,6 +47,7 @@ def hashgrid(
     grow: tuple[float, float] = (0.2, 0.6),
     normals: bool = False,
     normal_step: float = 0.01,
+    shading: Literal["none", "lit"] = "none",
     background: Literal["none", "learned"] = "none",
     backend: Backend = "auto",
     table_rate: float = 0.01,
@@ -70,6 +72,7 @@ def hashgrid(
         grow: shares of training between which the other levels appear, one after another.
         normals: render normals, and their orientation penalty, by differences of the density at four more points.
         normal_step: distance of these points, in world units.
+        shading: ``lit`` puts a lamp near the camera in training (DreamFusion's); it needs normals.
         background: ``learned`` is a small network of the view direction behind the object.
         backend: what looks up the table; ``auto`` is the fastest there is. tinycudann has packs of one only.
         table_rate: learning rate of the table.
@@ -86,6 +89,9 @@ def hashgrid(
     )
     scene.backend = checked(backend, len(seeds))
     scene.blob, scene.blob_radius = blob, blob_radius
+    if shading == "lit" and not normals:
+        raise ValueError("hashgrid.shading=lit needs hashgrid.normals=true")
+    scene.lamp = shading == "lit"
     scene.start_level, scene.grow = levels if start_level is None else start_level, grow
     scene.normal_step = normal_step if normals else None
     scene.table_rate, scene.network_rate = table_rate, network_rate
@@ -102,6 +108,7 @@ class HashGrid(nn.Module):
     start_level: int
     grow: tuple[float, float]
     normal_step: float | None
+    lamp: bool
     table_rate: float
     network_rate: float
     tetrahedron: Tensor
@@ -136,6 +143,8 @@ class HashGrid(nn.Module):
         """Pictures; see :class:`esd_bench.scenes.Scene`."""
         field = partial(self.field, shown=self._shown(progress))
         render = self.renderer(field, cameras, self.members, draws)
+        if self.lamp and draws is not None and progress is not None:
+            render = lit(render, cameras, progress, draws)
         if self.background is None:
             return render
         return replace(render, background=self._sky(cameras))

@@ -19,6 +19,8 @@ ABAR = torch.linspace(0.999, 0.005, 1000)
 SMALL = {
     "hashgrid": {"levels": 3, "log2_rows": 10, "samples": 8, "evaluation_samples": 8, "finest": 32},
     "voxels": {"grids": (4, 8), "samples": 8, "evaluation_samples": 8},
+    "tetmesh": {"resolution": 8},
+    "textured": {"resolution": 8, "grids": (4, 8)},
 }
 """Options that make a scene small enough for a test; a scene that is not here is tested as it is."""
 

@@ -13,7 +13,8 @@ import torch
 
 from esd_bench.draws import Draws
 from esd_bench.engines import Progress, Watch
-from esd_bench.executors.processes import _finished, processes
+from esd_bench.executors._chains import finished
+from esd_bench.executors.processes import processes
 from esd_bench.executors.serial import serial
 from esd_bench.spec import RunSpec, packs
 from esd_bench.store import Run, RunRecord, RunStore
@@ -106,7 +107,7 @@ def test_the_packs_of_a_chain_are_made_in_order(tmp_path):
     made = [[[spec(seed=10 * i + k)] for i in range(3)] for k in (2, 0, 1)]
     with ThreadPoolExecutor(2) as pool:
         work = partial(following, tmp_path / "processes", watch=lambda news: None)
-        list(_finished(lambda pack: pool.submit(work, pack), made, lambda: None))
+        list(finished(lambda pack: pool.submit(work, pack), made, lambda: None))
     list(serial()(partial(following, tmp_path / "serial"), made, lambda news: None))
     for folder in ("processes", "serial"):
         assert len(RunStore(tmp_path / folder).find()) == 9

@@ -5,11 +5,15 @@ import math
 import pytest
 import torch
 
+from esd_bench.cameras import COMPASS
 from esd_bench.methods import Predictions, View, cfg
+from esd_bench.methods.debiased_sds import debiased_sds
 from esd_bench.methods.esd import esd
+from esd_bench.methods.perp_neg import between, perp_neg
 from esd_bench.methods.sds import sds
 from esd_bench.methods.vsd import vsd
 from esd_bench.priors.gaussian import gaussian
+from esd_bench.prompts import TEXTS
 from esd_bench.students.exact import exact
 from tests.maths.toy import Toy
 from tests.steps import step
@@ -40,6 +44,86 @@ def test_esd_is_linear_in_lambda():
     ends = [esd(entropy=x).residual(eps) for x in (0.0, 1.0)]
     middle = esd(entropy=0.25).residual(eps)
     torch.testing.assert_close(middle, 0.75 * ends[0] + 0.25 * ends[1], rtol=0, atol=1e-12)
+
+
+def sided(angle=0.7, seed=0, dtype=torch.float32):
+    """Predictions of Perp-Neg's rows with all views at one azimuth."""
+    eps = random_predictions(seed, dtype)
+    eps.front, eps.side = eps.camera, eps.anywhere
+    azimuth = torch.full((2, 3), angle, dtype=dtype)
+    eps.view = View(azimuth, torch.zeros(2, 3, dtype=dtype), torch.tensor(0.0))
+    return eps
+
+
+def test_perp_neg_without_negatives_is_sds_bitwise():
+    eps = sided()
+    for scale in (1.0, 100.0):
+        found = perp_neg(scale, strength=0.0).residual(eps)
+        assert torch.equal(found, sds(scale).residual(eps))
+
+
+def test_perp_neg_ignores_what_a_negative_shares_with_the_positive():
+    eps = sided(dtype=torch.float64)
+    before = perp_neg().residual(eps)
+    eps.front = eps.front + 3 * (eps.text - eps.null)
+    torch.testing.assert_close(perp_neg().residual(eps), before, rtol=1e-9, atol=1e-9)
+
+
+WEIGHTS = {0: (0.0, -1.574), 45: (-0.689, -0.689), 90: (-1.574, 0.0), 135: (-1.746, -0.173)}
+WEIGHTS |= {180: (-1.967, -0.394)}
+"""Weights of the front and of the side as negatives, by azimuth, worked out from the published constants."""
+
+
+def negatives(degrees, elevation=0.0):
+    """The weights read off the residual: a negative of unit length, perpendicular to the positive."""
+    found = []
+    for name in ("front", "side"):
+        names = ("text", "null", "front", "side", "noise")
+        rows = {n: torch.zeros(1, 1, 3, 1, 1, dtype=torch.float64) for n in names}
+        rows["text"][..., 0, 0, 0], rows[name][..., 1, 0, 0] = 1, 1
+        angles = torch.tensor([[math.radians(degrees)], [math.radians(elevation)]]).double()
+        view = View(angles[:1], angles[1:], torch.tensor(0.0))
+        found.append(perp_neg(scale=1.0).residual(Predictions(**rows, view=view))[0, 0, 1].item())
+    return found
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("degrees", WEIGHTS)
+def test_published_weights_of_perp_neg(degrees, sign):
+    assert negatives(sign * degrees) == pytest.approx(WEIGHTS[degrees], abs=1e-3)
+
+
+def test_perp_neg_s_weights_vanish_at_r_1_and_are_continuous_monotone_and_never_positive():
+    assert abs(negatives(0)[0]) < 1e-3
+    assert abs(negatives(90 - 1e-9)[1]) < 1e-3
+    for near, far in zip(negatives(90 - 1e-6), negatives(90 + 1e-6), strict=True):
+        assert abs(near - far) < 2e-3
+    whole = torch.tensor([negatives(x) for x in range(0, 181, 5)])
+    assert (whole <= 0).all()
+    assert (whole[1:, 0] <= whole[:-1, 0] + 1e-3).all()
+    assert negatives(200) == pytest.approx(negatives(160))
+    assert negatives(20, elevation=61) == [0, 0]
+
+
+def test_perp_neg_s_positive_text_is_a_mix_of_its_neighbours():
+    azimuth = torch.tensor([[0.0, 45, 90, 135, 180, -45, 30]]).deg2rad()
+    elevation = torch.tensor([[0.0, 0, 0, 0, 0, 0, 61]]).deg2rad()
+    mix = between(View(azimuth, elevation, torch.tensor(0.0)))[0]
+    front, side, back, overhead = (mix[:, TEXTS.index(x)].tolist() for x in COMPASS)
+    assert front == pytest.approx([1, 0.5, 0, 0, 0, 0.5, 0], abs=1e-6)
+    assert side == pytest.approx([0, 0.5, 1, 0.5, 0, 0.5, 0], abs=1e-6)
+    assert back == pytest.approx([0, 0, 0, 0.5, 1, 0, 0], abs=1e-6)
+    assert overhead == [0, 0, 0, 0, 0, 0, 1]
+
+
+def test_debiased_sds_is_sds_with_a_bound_that_grows_until_its_end():
+    eps, method = random_predictions(), debiased_sds(low=2.0, high=8.0, until=0.4)
+    assert torch.equal(method.residual(eps), sds().residual(eps))
+    bounds = [method.bound(torch.tensor(x)).item() for x in (0.0, 0.2, 0.4, 0.9)]
+    assert bounds == pytest.approx([2, 5, 8, 8])
+    # ESD's appendix C: .5 to 2 over 25,000 steps is .8 after 5000; over 10,000 it were 1.25.
+    assert debiased_sds().bound(torch.tensor(0.2)).item() == pytest.approx(0.8)
+    assert debiased_sds(until=0.4).bound(torch.tensor(0.2)).item() == pytest.approx(1.25)
 
 
 def test_guidance_is_exact_at_its_ends():

@@ -54,7 +54,10 @@ def made(tmp_path_factory) -> Path:
         (["--set", "entropy=much"], "entropy needs float, not 'much'"),
         (["--set", "entropy"], "not of the form option=value"),
         (["--set", "student.rang=4"], "lora has no option 'rang'"),
-        (["--set", "motor.rank=4"], "use method, student, scene, prior or schedule"),
+        (
+            ["--set", "motor.rank=4"],
+            "use method, student, scene, geometry, texture, prior or schedule",
+        ),
         (["--set", "scene.grids=a,b"], "grids needs int"),
         (["--set", "scene.grids=9,3"], "grids need growing sizes"),
         (["--prompts", "none.toml"], "no prompt suite or file 'none.toml'; suites:"),

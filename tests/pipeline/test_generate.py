@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from esd_bench.cameras import protocol
 from esd_bench.store import RunStore
+from esd_bench.stored import look, stored_scene, views_of
 from tests.pipeline.command import command, only, quick, views
 
 ROOT = Path(__file__).parents[2]
@@ -219,3 +221,28 @@ def test_a_member_that_diverges_fails_alone(trio, tmp_path, monkeypatch):
     well, ill = views(trio), views(tmp_path)
     assert [well["sds", i] == ill["sick", i] for i in range(3)] == [True, False, True]
     assert "nothing is missing" in command(*words).out
+
+
+def test_particles_share_a_student_and_resume(tmp_path, monkeypatch):
+    words = ("-m", "vsd", "--particles", "2")
+    assert command(*quick(tmp_path / "whole", *words)).code == 0
+    run = only(tmp_path / "whole")
+    assert run.spec.particles == 2
+
+    def act() -> None:
+        fatal(monkeypatch, RunStore, "checkpoint", 4, late=True)
+        command(*quick(tmp_path / "broken", *words))
+
+    killed(act)
+    assert command(*quick(tmp_path / "broken", *words)).code == 0
+    assert views(tmp_path / "broken") == views(tmp_path / "whole")
+
+
+def test_views_that_were_not_stored_are_rendered_from_the_scene(undisturbed):
+    run = only(undisturbed, seed=0)
+    stored = views_of(run, "ring:15:36")
+    again = look(stored_scene(run), protocol("ring:15:36", run.spec.view_size), "ring:15:36")
+    assert again.digest == stored.digest
+    some = views_of(run, "band:0:30:4")
+    assert len(some) == 4
+    assert not run.views_folder("band:0:30:4").exists()

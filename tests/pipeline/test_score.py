@@ -231,7 +231,7 @@ def test_an_altered_picture_is_noticed(world: World) -> None:
 
 
 def test_missing_views_say_what_there_is(world: World) -> None:
-    world.run("a red cat")
+    world.run("a red cat").scene_file.unlink()
     summary = world.score(["fid"], views=("band:-10:45:20",))
     (problem,) = summary.problems
     assert "band:-10:45:20" in problem

@@ -20,6 +20,7 @@ OPTIONAL = {
     "efficientnet_lite_pytorch",
     "fastapi",
     "nerfacc",
+    "nvdiffrast",
     "open_clip",
     "peft",
     "ray",

@@ -40,16 +40,23 @@ def make(kind, p):
     return exact(p, seeds, bank="ring") if kind == "exact" else lora(p, seeds, fit=kind)
 
 
+def apart(a, b):
+    """Distance of two states, counters left out."""
+    floats = [(x, b[name]) for name, x in a.items() if x.is_floating_point()]
+    return sum((x.double() - y.double()).square().sum() for x, y in floats).sqrt()
+
+
 @pytest.mark.parametrize("kind", ["fresh", "same", "exact"])
 def test_a_captured_step_is_the_eager_step(kind):
     p = prior()
     words = p.words(["a cat", ""]).expand(3, -1, -1, -1)
     ends = []
-    for captured in (False, True):
+    for captured in (False, False, True):
         student = make(kind, p)
         count = torch.zeros((), dtype=torch.long, device="cuda")
         out = torch.zeros(3, 2, 4, *p.latent, device="cuda")
         start = {name: x.clone() for name, x in student.state().items()}
+        begun = start
         step = lambda: advance(p, student, words, count, out)  # noqa: E731, B023
         if captured:
             side = torch.cuda.Stream()
@@ -66,9 +73,11 @@ def test_a_captured_step_is_the_eager_step(kind):
             count.fill_(index)
             step()
         ends.append(({name: x.clone() for name, x in student.state().items()}, out.clone()))
-    for name, x in ends[0][0].items():
-        torch.testing.assert_close(x, ends[1][0][name], rtol=1e-2, atol=2e-3, msg=name)
-    torch.testing.assert_close(ends[0][1], ends[1][1], rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(ends[0][1], ends[2][1], rtol=1e-2, atol=1e-2)
+    # Atomic sums differ from run to run, and Adam's first steps are signs: so not single values but how far all moved.
+    moved, again, captured = (apart(ends[0][0], x) for x in (begun, ends[1][0], ends[2][0]))
+    print(f"{kind}: moved {moved:.3g}, run again {again:.3g}, captured {captured:.3g}")
+    assert captured <= max(3 * again, 0.02 * moved)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
