@@ -150,9 +150,11 @@ class RunStore:
             file.write(json.dumps(entry) + "\n")
 
     def logged(self, run: Run) -> list[dict[str, Any]]:
-        """The lines of a finished run's log by rising step; of a step that was done twice, the last."""
-        lines = (run.folder / "log.jsonl").read_text().splitlines()
-        entries = {entry["step"]: entry for entry in map(json.loads, lines)}
+        """A finished run's log by rising step, all lines of a step as one; of what was done twice, the last."""
+        entries: dict[int, dict[str, Any]] = {}
+        for line in (run.folder / "log.jsonl").read_text().splitlines():
+            entry = json.loads(line)
+            entries.setdefault(entry["step"], {}).update(entry)
         return [entries[step] for step in sorted(entries)]
 
     def stage(self, spec: RunSpec, count: int, scene: Mapping[str, Tensor]) -> None:

@@ -40,7 +40,7 @@ def image2d(
     height: int = 96,
     width: int = 160,
     views: int = 2,
-    lambdas: tuple[float, ...] = (0.5, 1.0),
+    lambdas: tuple[float, ...] = (0.5, 1.0, 2.0),
 ) -> list[Path]:
     """SDS, VSD and ESD from the same noise; SDS at guidance 20, since at 100 it gives noise on the embedded prior.
 
