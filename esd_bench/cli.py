@@ -251,7 +251,7 @@ def plan(
     method: Annotated[
         list[str] | None, typer.Option("--method", "-m", help="Repeat. Default: all there are.")
     ] = None,
-    prompts: Annotated[str, typer.Option(help="A suite by name, or a file.")] = "paper-120",
+    prompts: Annotated[str, typer.Option(help="A suite by name, or a file.")] = "canonical",
     seeds: Annotated[str, typer.Option(help="0, 0-2 or 0,3,5.")] = "0-2",
     steps: Annotated[
         str | None, typer.Option(help="Steps of the last stage, or of all: 900,200.")
@@ -277,12 +277,12 @@ def plan(
     from dataclasses import replace
 
     from esd_bench import plugins
-    from esd_bench.plan import bill, stand_ins, written
+    from esd_bench.plan import bill, written
     from esd_bench.prompts import load_suite
     from esd_bench.spec import expand
     from esd_bench.store import RunStore
 
-    suite = stand_ins() if prompts == "paper-120" else load_suite(prompts)
+    suite = load_suite(prompts)
     names = method or plugins.names("methods")
     chosen = _variants(names, preset, None, scene, None, None, steps, views, None, settings)
     specs = expand([replace(v, suite=suite.name) for v in chosen], suite.prompts, _seeds(seeds))
