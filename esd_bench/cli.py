@@ -285,7 +285,7 @@ def plan(
     method: Annotated[
         list[str] | None, typer.Option("--method", "-m", help="Repeat. Default: all there are.")
     ] = None,
-    prompts: Annotated[str, typer.Option(help="A suite by name, or a file.")] = "paper-120",
+    prompts: Annotated[str, typer.Option(help="A suite by name, or a file.")] = "canonical",
     seeds: Annotated[str, typer.Option(help="0, 0-2 or 0,3,5.")] = "0-2",
     steps: Annotated[
         str | None, typer.Option(help="Steps of the last stage, or of all: 900,200.")
@@ -312,12 +312,12 @@ def plan(
     from dataclasses import replace
 
     from esd_bench import plugins
-    from esd_bench.plan import bill, stand_ins, written
+    from esd_bench.plan import bill, written
     from esd_bench.prompts import load_suite
     from esd_bench.spec import expand
     from esd_bench.store import RunStore
 
-    suite = stand_ins() if prompts == "paper-120" else load_suite(prompts)
+    suite = load_suite(prompts)
     names = method or plugins.names("methods")
     chosen = _variants(
         names, preset, settings, scene=scene, stages=stages, steps=_whole(steps), views=views

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib import resources
 
-from esd_bench.prompts import Prompt, Suite
-from esd_bench.published import PROMPTS
 from esd_bench.spec import RunSpec, Stage
 from esd_bench.store import RunStore
 
@@ -109,11 +107,6 @@ class Bill:
     def hours(self) -> float:
         """Of all lines that are known."""
         return sum(line.hours for line in self.lines)
-
-
-def stand_ins(count: int = PROMPTS) -> Suite:
-    """As many prompts as the paper had, whose list is not public: what they say costs nothing."""
-    return Suite("paper-120", tuple(Prompt(f"prompt {i}") for i in range(1, count + 1)))
 
 
 def rates() -> list[Rate]:
