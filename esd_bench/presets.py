@@ -222,7 +222,7 @@ def embedded_full() -> Finer:
         sizes=(64, 64),
         resolution=32,
         threshold=5.0,
-        penalties=(500.0, 500.0),
+        penalties=(5000.0, 5000.0),
         schedules=(Choice.of("schedules", "uniform"), None),
         suffix="normal map",
         geometry_numbers={"floor": 0.0, "decay": 0.3},
