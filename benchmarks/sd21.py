@@ -1,11 +1,14 @@
 """A prior of Stable Diffusion 2.1's size with random weights, and what the preset ``paper`` distils with it.
 
 Speed and memory do not depend on the weights. ``tiny`` is the same code in a size for a CPU.
+
+python benchmarks/sd21.py FOLDER [SIZE]       writes it as a folder, for ``generate --preset paper --prior FOLDER``
 """
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -109,6 +112,22 @@ def tokenizer() -> Any:
     names = [*letters, *(x + "</w>" for x in letters), "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {name: i for i, name in enumerate(names)}
     return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
+
+
+def write(folder: Path, size: str = "sd21") -> None:
+    """A Stable Diffusion folder of a size, in bfloat16."""
+    from diffusers import DDIMScheduler
+
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        unet, vae, text_encoder = networks(SIZES[size])
+    finally:
+        torch.set_default_dtype(usual)
+    scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    named = {"unet": unet, "vae": vae, "text_encoder": text_encoder, "scheduler": scheduler}
+    for name, part in {**named, "tokenizer": tokenizer()}.items():
+        part.save_pretrained(folder / name)
 
 
 def prior(size: str, device: torch.device, dtype: torch.dtype, channels_last: bool = False) -> Any:
@@ -215,3 +234,7 @@ def allocated(work: Callable[[], Any]) -> tuple[Any, int]:
 def weight(*modules: Any) -> int:
     """Bytes of the parameters of some networks."""
     return sum(x.numel() * x.element_size() for m in modules for x in m.parameters())
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), *sys.argv[2:3])

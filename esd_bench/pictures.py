@@ -50,7 +50,9 @@ def sheet(
         columns: captions under these, over each picture of a row.
     """
     strips = [row(rgb, scale) for _, rgb in rows]
-    wide, under = max(strip.width for strip in strips), 20 if heads else 0
+    wide = max(strip.width for strip in strips)
+    wrapped = [textwrap.wrap(head, max(8, wide // len(heads) // 7)) for head in heads]
+    under = 6 + 14 * max(map(len, wrapped)) if heads else 0
     top = under + (16 if columns else 0)
     height = top + sum(strip.height for strip in strips)
     page = Image.new("RGB", (margin + wide, height), "white")
@@ -64,9 +66,9 @@ def sheet(
         pen.text(
             (margin + number * wide // len(columns) + 4, under), column, fill="black", font=font
         )
-    for number, head in enumerate(heads):
+    for number, lines in enumerate(wrapped):
         left = margin + number * wide // len(heads)
-        pen.text((left + 4, 3), head, fill="black", font=font)
+        pen.multiline_text((left + 4, 3), "\n".join(lines), fill="black", font=font)
         pen.line((left, 0, left, height), fill="black")
     path.parent.mkdir(parents=True, exist_ok=True)
     page.save(path, optimize=True, quality=90)
