@@ -193,7 +193,15 @@ def _told_apart(frame: pd.DataFrame, arms: Mapping[str, Mapping[str, str]]) -> p
         paths = dict.fromkeys(path for run in runs for path in arms[run])
         apart = [p for p in paths if len({arms[run].get(p) for run in runs}) > 1]
         endings |= {run: "".join(f", {_named(p, arms[run])}" for p in apart) for run in runs}
-    return frame.assign(label=frame["label"] + frame["run"].map(endings).fillna(""))
+    how = frame["run"].map(endings).fillna("")
+    said = zip(frame["label"], how, ", " + frame["wording"], strict=True)
+    # The wording stays last, so that tables which show it apart can take it off.
+    return frame.assign(label=[_before(label, ending, last) for label, ending, last in said])
+
+
+def _before(label: str, ending: str, last: str) -> str:
+    bare = label.removesuffix(last)
+    return f"{bare}{ending}{label[len(bare) :]}"
 
 
 def _named(path: str, arm: Mapping[str, str]) -> str:

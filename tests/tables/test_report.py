@@ -83,6 +83,15 @@ def test_runs_of_one_label_that_differ_otherwise_are_told_apart(fakes):
     assert any("view_size = 128" in x for x in labels)
 
 
+def test_what_tells_runs_apart_stands_before_the_wording(fakes):
+    for size in (64, 128):
+        how = {"changes": {"view_size": size}, "scores": {"janus_rate": 0.5}}
+        fakes.add(label="SDS, no view words", words=False, **how)
+    labels = set(gather(fakes.root)["label"])
+    assert labels == {f"SDS, view_size = {x}, no view words" for x in (64, 128)}
+    assert "no view words |" not in report(fakes.root, "collapse").replace("| no view words |", "")
+
+
 def test_a_run_without_a_label_goes_by_its_method(fakes):
     folder = fakes.add(scores={"fid": 1.0})
     record = folder / "record.json"
