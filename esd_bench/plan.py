@@ -160,7 +160,7 @@ def _lines(specs: Iterable[RunSpec], known: Sequence[Rate]) -> Iterator[Line]:
     for (label, number), members in groups.items():
         spec, stage = members[0], members[0].stages[number - 1]
         for size, steps in spans(stage):
-            guess = guessed(spec, stage, size, known)
+            guess = guessed(spec, number, size, known)
             yield Line(label, number, size, stage.views, steps, len(members), guess)
 
 
@@ -180,10 +180,11 @@ def spans(stage: Stage) -> list[tuple[int, int]]:
     return [(side, steps) for side, steps in found if steps > 0]
 
 
-def guessed(spec: RunSpec, stage: Stage, size: int, known: Sequence[Rate]) -> Guess | None:
+def guessed(spec: RunSpec, number: int, size: int, known: Sequence[Rate]) -> Guess | None:
     """What a step of a stage takes, by the nearest measurements; None where there are none."""
+    stage, scene = spec.stages[number - 1], spec.scene_at(number).title
     folder, method = str(spec.prior.get("folder", spec.prior.name)), stage.method.title
-    near = [x for x in known if fnmatch(folder, x.prior) and x.scene == spec.scene.title]
+    near = [x for x in known if fnmatch(folder, x.prior) and x.scene == scene]
     own = [x for x in near if x.method == method]
     if not near:
         return None
@@ -193,7 +194,21 @@ def guessed(spec: RunSpec, stage: Stage, size: int, known: Sequence[Rate]) -> Gu
         best = max(exact, key=lambda x: (x.machine.startswith("NVIDIA"), x.width))
         beside = f", packs of {best.width}" if best.width > 1 else ""
         return Guess(best.milliseconds, best.gib, best.machine, f"measured{beside}")
-    return _extrapolated(kin, size**2 * stage.views)
+    return _beside(kin, near, size, stage.views) or _extrapolated(kin, size**2 * stage.views)
+
+
+def _beside(own: Sequence[Rate], near: Sequence[Rate], size: int, views: int) -> Guess | None:
+    """What another method's step takes more at this size than at one where both were measured: they share the render."""
+    for first in (x for x in own if (x.size, x.views) != (size, views)):
+        like = [x for x in near if (x.machine, x.width) == (first.machine, first.width)]
+        there = {x.method: x for x in like if (x.size, x.views) == (size, views)}
+        here = {x.method: x for x in like if (x.size, x.views) == (first.size, first.views)}
+        for method in there.keys() & here.keys():
+            more, less = there[method], here[method]
+            time = first.milliseconds + more.milliseconds - less.milliseconds
+            how = f"extrapolated from {_of(first)} and what {method} takes more"
+            return Guess(time, first.gib + more.gib - less.gib, first.machine, how)
+    return None
 
 
 def _kin(stage: Stage, known: Sequence[Rate]) -> list[Rate]:
@@ -328,7 +343,8 @@ def _unknown(specs: Sequence[RunSpec], found: Bill) -> list[str]:
         return []
     spec, labels = specs[0], ", ".join(dict.fromkeys(line.label for line in unknown))
     place = spec.prior.get("folder", spec.prior.name)
-    return [f"not measured: {labels} on scene {spec.scene.title} with prior {place}"]
+    scenes = " and ".join(dict.fromkeys(spec.scene_at(line.stage).title for line in unknown))
+    return [f"not measured: {labels} on scene {scenes} with prior {place}"]
 
 
 def _whole(specs: Sequence[RunSpec], found: Bill, gpus: int) -> list[str]:

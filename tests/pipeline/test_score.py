@@ -235,7 +235,7 @@ def test_missing_views_say_what_there_is(world: World) -> None:
     summary = world.score(["fid"], views=("band:-10:45:20",))
     (problem,) = summary.problems
     assert "band:-10:45:20" in problem
-    assert "sphere-15" in problem
+    assert "sphere:15" in problem
 
 
 def test_other_views_do_not_overwrite_the_runs_own(world: World) -> None:
