@@ -28,7 +28,7 @@ class Ball(Voxels):
 
 def volume(mesh: Mesh) -> float:
     a, b, c = mesh.vertices[mesh.faces].unbind(1)
-    return float((torch.linalg.cross(a, b) * c).sum() / 6)
+    return (torch.linalg.cross(a, b) * c).sum().item() / 6
 
 
 def test_a_voxel_scene_s_blob_becomes_a_round_mesh():
