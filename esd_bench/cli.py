@@ -33,6 +33,7 @@ out = Console()
 
 def main() -> None:
     """Run the command line; bad input is one clear line and exit code 2."""
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its retries would bury that line
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *rest: _aside(f"warning: {message}")
