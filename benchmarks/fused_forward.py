@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from race import medians, parser, publish, race, ratio
+from sd21 import SD21
 from torch import Tensor
 
 from esd_bench import plugins
@@ -22,15 +23,6 @@ from esd_bench.methods import Method, View
 from esd_bench.priors._denoiser import Denoiser
 from esd_bench.students import Noised
 
-SD21 = {
-    "sample_size": 64,
-    "cross_attention_dim": 1024,
-    "attention_head_dim": [5, 10, 20, 20],
-    "block_out_channels": [320, 640, 1280, 1280],
-    "layers_per_block": 2,
-    "use_linear_projection": True,
-}
-"""The U-Net of stable-diffusion-2-1-base; everything else is diffusers' default."""
 FUSED, PAIRS, SINGLES = ((0, 1, 2, 3),), ((0, 1), (2, 3)), ((0,), (1,), (2,), (3,))
 
 
@@ -56,7 +48,7 @@ def sd21(device: torch.device) -> tuple[Bare, tuple[int, int], dict[str, Any]]:
     from diffusers import UNet2DConditionModel
 
     with device:
-        unet = UNet2DConditionModel(**SD21).to(torch.bfloat16)
+        unet = UNet2DConditionModel(**SD21.unet).to(torch.bfloat16)
     abar = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000).double() ** 2, 0)
     student = {"rank": 4, "targets": "attention", "learning_rate": 1e-4}
     return Bare(Denoiser(unet, abar), (4, 64, 64)), (77, 1024), student

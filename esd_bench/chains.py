@@ -16,7 +16,7 @@ _NEAR, _FAR = (1.0, 1.5), (1.5, 2.0)
 def steps(spec: RunSpec) -> tuple[int, ...]:
     """Usual steps of the three stages: those of a spec, filled up with appendix C of arXiv 2401.00909, or threestudio's."""
     own = tuple(stage.steps for stage in spec.stages[: len(NAMES)])
-    usual = (25_000, 15_000 if spec.preset == "threestudio" else 10_000, 30_000)
+    usual = (25_000, 15_000 if spec.preset in ("threestudio", "author") else 10_000, 30_000)
     return own + usual[len(own) :]
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from esd_bench.cameras import COMPASS
-from esd_bench.prompts import LeaveOut, Prompt
+from esd_bench.prompts import LeaveOut, Prompt, bare
 
 TEMPLATE = "This image is depicting a {mask} view of {text}"
 THRESHOLD = 0.95
@@ -41,15 +41,15 @@ def leave_out(prompt: Prompt, viewpoints: Viewpoints, origin: str) -> Prompt:
         origin: what is recorded as the source of the words.
     """
     words = prompt.text.split()
-    kept = {*FUNCTION_WORDS, *map(_bare, prompt.subject.split())}
-    places = [i for i, word in enumerate(words) if _bare(word) not in kept]
+    kept = {*FUNCTION_WORDS, *map(bare, prompt.subject.split())}
+    places = [i for i, word in enumerate(words) if bare(word) not in kept]
     without = [" ".join(words[:i] + words[i + 1 :]) for i in places]
     full, *others = viewpoints([prompt.text, *without]).unbind(0)
-    bad = {view: [] for view in COMPASS}  # type: dict[str, list[str]]
+    bad: dict[str, list[str]] = {view: [] for view in COMPASS}
     for place, other in zip(places, others, strict=True):
         for view, contradicted in zip(COMPASS, contradicts(full, other).tolist(), strict=True):
             if contradicted:
-                bad[view].append(_bare(words[place]))
+                bad[view].append(bare(words[place]))
     return replace(prompt, leave_out=listed(bad), leave_out_from=origin if places else "")
 
 
@@ -61,10 +61,6 @@ def contradicts(full: Float[Tensor, " 4"], without: Float[Tensor, " 4"]) -> Tens
 def listed(words: Mapping[str, Sequence[str]]) -> LeaveOut:
     """Words by view as a prompt holds them: in the order of the compass, views without words left away."""
     return tuple((view, tuple(words[view])) for view in COMPASS if words.get(view))
-
-
-def _bare(word: str) -> str:
-    return word.strip(".,;:!?\"'()[]").lower()
 
 
 def bert(model: str) -> tuple[Viewpoints, str]:
@@ -96,7 +92,5 @@ def bert(model: str) -> tuple[Viewpoints, str]:
         logits = network(**given).logits[torch.arange(len(texts)), at][:, views]
         return logits.double().softmax(-1)
 
-    return (
-        viewpoints,
-        f"masked language model {model if not Path(model).is_dir() else Path(model).name}",
-    )
+    name = Path(model).name if Path(model).is_dir() else model
+    return viewpoints, f"masked language model {name}"

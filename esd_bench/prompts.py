@@ -68,9 +68,14 @@ class Prompt:
         if direction == "empty":
             return ""
         bad = dict(self.leave_out).get(direction, ())
-        kept = [x for x in self.text.split() if x.strip(".,;:!?\"'()[]").lower() not in bad]
+        kept = [x for x in self.text.split() if bare(x) not in bad]
         named = "" if direction == "plain" else f"{direction} view"
         return ", ".join(filter(None, (" ".join(kept) if bad else self.text, named, suffix)))
+
+
+def bare(word: str) -> str:
+    """A word in lower case without the punctuation round it."""
+    return word.strip(".,;:!?\"'()[]").lower()
 
 
 def slug(text: str, limit: int = 40) -> str:

@@ -32,7 +32,7 @@ everywhere "$bench score $runs --device $device --metric" fid inception janus cl
 $bench sheet "$runs" --only wording="view words" --out "$here/view-words.webp"
 $bench sheet "$runs" --only wording="no view words" --out "$here/no-view-words.webp"
 $bench report "$runs" --scores "$here/scores.csv.gz" --out "$here/overview.md"
-for table in overview spread per_prompt collapse; do
+for table in overview spread per_prompt collapse paired; do
   for format in csv latex markdown; do
     ending=${format/latex/tex} ending=${ending/markdown/md}
     $bench report "$here/scores.csv.gz" --table "$table" --format "$format" --out "$here/$table.$ending"

@@ -222,3 +222,30 @@ def test_where_a_run_starts_from_is_a_footnote(fakes):
     warm = replace(stage, method=Choice("sds", (("scale", 20.0),)))
     fakes.add(method="vsd", scores={"fid": 1.0}, changes={"stages": (warm, stage)})
     assert "VSD starts from a scene made by sds." in made(fakes, "1").footnotes
+
+
+def test_paired_differences_see_what_means_hide(fakes):
+    """Prompts differ by far more than methods: the difference is certain although the intervals of the means overlap."""
+    for i in range(6):
+        fakes.add(f"a cat {i}", "vsd", scores={"iq": 1.0 + i, "success": 0.0})
+        fakes.add(f"a cat {i}", "esd", scores={"iq": 0.9 + i, "success": float(i == 0)})
+    fakes.add("a dog", "esd", scores={"iq": 99.0})
+    body = made(fakes, "paired")
+    labels = ("view words", "ESD (λ = 0.5)")
+    assert [row[:2] for row, _ in body.rows] == [("view words", "VSD"), labels]
+    assert cell(body, "IQ", "view words", "VSD").value is None
+    found = cell(body, "IQ", *labels)
+    assert found.value == pytest.approx(-0.1)
+    assert found.interval == pytest.approx((-0.1, -0.1))
+    assert found.n == 6
+    assert cell(body, "Oracle success", *labels).value == pytest.approx(100 / 6)
+
+
+def test_a_baseline_that_is_not_there_or_not_one_is_refused(fakes):
+    fakes.add("a cat", "esd", scores={"iq": 1.0})
+    with pytest.raises(ValueError, match="no run of the baseline 'vsd'; there are esd"):
+        made(fakes, "paired", baseline="vsd")
+    for size in (64, 128):
+        fakes.add("a cat", "vsd", scores={"iq": 1.0}, changes={"view_size": size})
+    with pytest.raises(ValueError, match="several arms of 'vsd'"):
+        made(fakes, "paired")
