@@ -6,13 +6,13 @@ import pandas as pd
 
 from esd_bench import stats
 from esd_bench.tables import Body, Cell, Table
-from esd_bench.tables._cells import QUALITY, RATES, Study, column, footnotes, present
+from esd_bench.tables._cells import RATES, Study, column, footnotes, present
 
 TITLE = (
     "Differences from {} on the same prompts: means, and 95 % intervals in brackets by bootstrap over prompts "
     f"({stats.RESAMPLES} resamples, seed {stats.SEED}). No interval is corrected for how many there are."
 )
-SCORES = ("janus_rate", "consistency", "success", *QUALITY)
+SCORES = ("janus_rate", "consistency", "success", "iq", "iv", "ig")
 
 
 def paired(baseline: str = "") -> Table:
