@@ -1,0 +1,67 @@
+"""``score`` turns the pictures of finished runs into numbers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esd_bench.cli._app import app, aside, say
+from esd_bench.cli._bars import bar
+from esd_bench.cli._options import Device, device_of
+
+
+@app.command()
+def score(
+    runs: Annotated[Path, typer.Argument(help="The folder of runs.")] = Path("runs"),
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A metric or a file; repeat. Default: all.")
+    ] = None,
+    views: Annotated[
+        list[str] | None,
+        typer.Option(help="Protocols instead of the run's own: sphere:120, ring:15:36."),
+    ] = None,
+    background: Annotated[str, typer.Option(help="white, grey or black.")] = "white",
+    references: Annotated[
+        int, typer.Option(help="Pictures per reference set; 0 leaves FID and KID out.")
+    ] = 48,
+    embedder: Annotated[
+        list[str] | None,
+        typer.Option(help="role=network,option=value: clip=clip,model=ViT-B-32; repeat."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Score also what is scored already.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Score finished runs; what is scored already is skipped.
+
+    Examples:
+
+        esd-bench score runs/
+
+        esd-bench score runs/ --metric fid --metric inception --references 96
+    """
+    from esd_bench.features import override
+    from esd_bench.score import Settings
+    from esd_bench.score import score as run
+
+    settings = Settings(
+        background=background,
+        views=tuple(views or ()),
+        device=device_of(device),
+        references=references,
+        embedders=dict(override(text) for text in embedder or ()),
+        again=again,
+    )
+    with bar("scoring") as progress:
+        summary = run(runs, metric, settings, progress)
+    say(
+        f"{summary.scored} scored, {summary.kept} kept, {summary.failed} failed runs without scores"
+    )
+    for reason, count in summary.skipped.items():
+        aside(f"skipped ({count}): {reason}")
+    for problem, count in summary.problems.items():
+        aside(f"error ({count}): {problem}")
+    if summary.problems:
+        raise typer.Exit(2)
+    say(f"next: esd-bench report {runs} --table 1")
