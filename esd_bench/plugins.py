@@ -30,6 +30,7 @@ KINDS = (
     "tables",
     "engines",
     "executors",
+    "adapters",
 )
 
 
