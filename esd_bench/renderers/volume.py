@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from esd_bench.cameras import Cameras
 from esd_bench.draws import Draws
 from esd_bench.renderers import Field, Renderer
+from esd_bench.renderers._sieve import Occupied, sieved
 from esd_bench.scenes import Render
 
 
@@ -24,6 +25,7 @@ def volume(
     radius: float = 1.0,
     chunk: int | None = None,
     recompute: bool = False,
+    kept: float = 0.25,
 ) -> Renderer:
     """A renderer that marches every ray through the ball round the origin.
 
@@ -37,6 +39,7 @@ def volume(
         chunk: most samples at a time, over the whole pack, when no gradient is wanted: bounds the memory. None is
             2^18 on a CPU, whose cache should hold them (about twice as fast as 2^22), and 2^24 elsewhere.
         recompute: keep to ``chunk`` with gradients, too, computing each piece again in the backward pass.
+        kept: of fields that say where they are occupied, most samples that are asked for, as a share of all.
 
     Raises:
         ValueError: for a radius outside (0, 1].
@@ -44,10 +47,18 @@ def volume(
     if not 0 < radius <= 1:
         raise ValueError(f"the ball's radius lies in (0, 1], not {radius}")
 
-    def render(field: Field, cameras: Cameras, members: int, draws: Draws | None) -> Render:
+    def render(
+        field: Field,
+        cameras: Cameras,
+        members: int,
+        draws: Draws | None,
+        occupied: Occupied | None = None,
+    ) -> Render:
         count = evaluation_samples if draws is None else samples
         rays = cast(cameras, members, radius, count, draws)
         most = chunk or (2**18 if rays.step.device.type == "cpu" else 2**24)
+        if occupied is not None:
+            field, most = sieved(field, occupied, kept, count), round(most / kept)
         piece = max(1, most // (members * count))
         if rays.step.shape[1] <= piece or (torch.is_grad_enabled() and not recompute):
             channels = march(field, rays, count)

@@ -39,9 +39,13 @@ class _Encode(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (points,) = ctx.saved_tensors
         table = gradient.new_zeros(ctx.shape)
-        pairs = ctx.shape[2] % 2 == 0 and torch.cuda.get_device_capability(table.device) >= (9, 0)
+        pairs = ctx.shape[2] % 2 == 0 and _adds_pairs(table.device)
         _launch(_backward, table, points, gradient.contiguous(), ctx.levels, ctx.shape[2], (pairs,))
         return table, None, None
+
+
+def _adds_pairs(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
 def _launch(

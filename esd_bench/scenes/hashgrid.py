@@ -23,6 +23,7 @@ from esd_bench.scenes import Render, Scene
 from esd_bench.scenes import _hash as plain
 from esd_bench.scenes._light import lit
 from esd_bench.scenes._mlp import PackMLP, harmonics
+from esd_bench.scenes._occupancy import Occupancy
 from esd_bench.scenes._penalties import penalties
 
 Backend = Literal["auto", "torch", "triton", "tinycudann"]
@@ -41,6 +42,8 @@ def hashgrid(
     samples: int = 128,
     evaluation_samples: int = 256,
     chunk: int = 2**21,
+    occupancy: int = 0,
+    kept: float = 0.25,
     blob: float = 10.0,
     blob_radius: float = 0.5,
     start_level: int | None = None,
@@ -63,9 +66,11 @@ def hashgrid(
         finest: of the finest.
         log2_rows: logarithm of the most rows that a level has; finer levels share rows by hashing.
         hidden: width of the one hidden layer of each network.
-        samples: per ray in training. threestudio takes 512 but skips those in empty cells of an occupancy grid.
+        samples: per ray in training. threestudio takes 512.
         evaluation_samples: per ray without draws.
         chunk: most samples of the pack at a time; what more pictures need is computed again in the backward pass.
+        occupancy: cells per side of a grid that tells which samples to skip in training; 0 skips none, threestudio has 32.
+        kept: with such a grid, most samples that are computed, as a share of all; what is too much is dropped at the far end.
         blob: raw density at the origin before training, falling linearly to 0 at ``blob_radius``.
         blob_radius: in world units.
         start_level: how many levels are seen at first; None is all of them, threestudio's DreamFusion has 8.
@@ -85,7 +90,11 @@ def hashgrid(
     shape = plain.resolutions(levels, base, finest, log2_rows)
     scene = HashGrid(seeds, shape, features, hidden, background == "learned")
     scene.renderer = volume(
-        samples=samples, evaluation_samples=evaluation_samples, chunk=chunk, recompute=True
+        samples=samples,
+        evaluation_samples=evaluation_samples,
+        chunk=chunk,
+        recompute=True,
+        kept=kept,
     )
     scene.backend = checked(backend, len(seeds))
     scene.blob, scene.blob_radius = blob, blob_radius
@@ -95,6 +104,9 @@ def hashgrid(
     scene.start_level, scene.grow = levels if start_level is None else start_level, grow
     scene.normal_step = normal_step if normals else None
     scene.table_rate, scene.network_rate = table_rate, network_rate
+    if occupancy:
+        scene.occupancy = Occupancy(len(seeds), occupancy, 2 / samples)
+        scene.occupancy.fill(scene.density_at)
     return scene
 
 
@@ -133,6 +145,7 @@ class HashGrid(nn.Module):
         self.register_buffer("tetrahedron", torch.tensor(corners), persistent=False)
         sky = PackMLP("hashgrid background", draws, (9, 16, 16, 3)) if background else None
         self.background = sky
+        self.occupancy: Occupancy | None = None
 
     def render(
         self,
@@ -141,8 +154,12 @@ class HashGrid(nn.Module):
         draws: Draws | None = None,
     ) -> Render:
         """Pictures; see :class:`esd_bench.scenes.Scene`."""
-        field = partial(self.field, shown=self._shown(progress))
-        render = self.renderer(field, cameras, self.members, draws)
+        shown, occupied = self._shown(progress), None
+        if self.occupancy is not None and draws is not None:
+            self.occupancy.look(partial(self.density_at, shown=shown), draws)
+            occupied = self.occupancy.occupied
+        field = partial(self.field, shown=shown)
+        render = self.renderer(field, cameras, self.members, draws, occupied)
         if self.lamp and draws is not None and progress is not None:
             render = lit(render, cameras, progress, draws)
         if self.background is None:
@@ -169,6 +186,12 @@ class HashGrid(nn.Module):
         networks = [p for name, p in self.named_parameters() if name != "table"]
         return [([self.table], self.table_rate), (networks, self.network_rate)]
 
+    def density_at(
+        self, points: Float[Tensor, "p n 3"], shown: Float[Tensor, "codes 1"] | None = None
+    ) -> Float[Tensor, "p n"]:
+        """Density alone."""
+        return self._density(self._code(points, shown), points)
+
     def _code(self, points: Tensor, shown: Tensor | None) -> Float[Tensor, "p codes n"]:
         code = encoder(self.backend, points)(self.table, points, self.levels)
         return code if shown is None else code * shown
@@ -182,7 +205,7 @@ class HashGrid(nn.Module):
         rise = torch.zeros_like(points)
         for corner in self.tetrahedron:
             near = (points + step * corner).clamp(-1, 1)
-            rise = rise + self._density(self._code(near, shown), near)[..., None] * corner
+            rise = rise + self.density_at(near, shown)[..., None] * corner
         return -functional.normalize(rise, dim=-1)
 
     def _shown(self, progress: Tensor | None) -> Float[Tensor, "codes 1"] | None:

@@ -181,6 +181,10 @@ def test_learns_a_colour():
     assert errors[-1] < 0.1 * errors[0]
 
 
+def along_a_ray(count):
+    return torch.linspace(-0.9, 0.9, count)[:, None] * torch.tensor([1.0, 0.4, -0.2])
+
+
 def test_the_triton_kernels_in_its_interpreter(monkeypatch):
     pytest.importorskip("triton")
     monkeypatch.setenv("TRITON_INTERPRET", "1")
@@ -191,6 +195,7 @@ def test_the_triton_kernels_in_its_interpreter(monkeypatch):
     levels = resolutions(3, 4, 40, 10)
     table = torch.randn(2, sum(x.rows for x in levels), 2, requires_grad=True)
     points = torch.rand(2, 257, 3).transpose(0, 1).contiguous().transpose(0, 1) * 1.98 - 0.99
+    points[1] = along_a_ray(257)  # runs of points in one cell
     weight = torch.randn(2, 6, 257)
     ours, theirs = (f(table, points, levels) for f in (encode, interpreted.encode))
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
@@ -207,6 +212,7 @@ def test_backends_agree_with_torch(backend):
     levels = resolutions(16, 16, 4096, 15)
     table = torch.randn(members, sum(x.rows for x in levels), 2, device="cuda", requires_grad=True)
     points = torch.rand(members, 5000, 3, device="cuda") * 1.98 - 0.99
+    points[0, 1000:] = along_a_ray(4000)
     weight = torch.randn(members, 32, 5000, device="cuda")
     ours, theirs = (f(table, points, levels) for f in (encode, module.encode))
     torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=1e-3)
