@@ -71,9 +71,30 @@ def full_steps() -> Iterator[dict[str, Any]]:
             }
 
 
+def meshes() -> Iterator[dict[str, Any]]:
+    """Of ``stages.py``: the stages of a mesh, as they run by themselves; what a pack needs of memory is its largest stage's."""
+    for path in sorted(RESULTS.glob("stages*.json")):
+        found = json.loads(path.read_text())
+        graphs = any(row["graph"] for row in found["rows"])
+        for row in found["rows"]:
+            if row["scene"] in ("tetmesh", "textured") and row["graph"] == graphs:
+                yield {
+                    "machine": machine(found),
+                    "prior": "embedded*",
+                    "scene": row["scene"],
+                    **shape(row["method"]),
+                    "size": row["size"],
+                    "views": row["views"],
+                    "width": row["width"],
+                    "milliseconds": round(row["milliseconds"] / row["width"], 3),
+                    "gib": row["GiB"],
+                    "source": path.name,
+                }
+
+
 def text() -> str:
     """The file."""
-    return json.dumps({"rates": [*packs(), *full_steps()]}, indent=1) + "\n"
+    return json.dumps({"rates": [*packs(), *full_steps(), *meshes()]}, indent=1) + "\n"
 
 
 if __name__ == "__main__":

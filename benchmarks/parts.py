@@ -20,7 +20,7 @@ from torch.profiler import ProfilerActivity, record_function
 from esd_bench.distill import distill
 from esd_bench.optim import PackAdam
 
-BACK, PICTURE, REST = "backward to the latent's picture", "gradient at the picture", "other"
+PULL, BACK, REST = "VAE encode, backward", "render, backward", "other"
 PARTS = {
     "render": "render, forward",
     "encode": "VAE encode, forward",
@@ -42,42 +42,29 @@ def _named(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _marked(encode: Callable[..., Any]) -> Callable[..., Any]:
-    """Encode that leaves a mark in the profile when the gradient comes back to its picture."""
-
-    def wrapped(rgb: Any, *rest: Any) -> Any:
-        def mark(gradient: Any) -> None:
-            with record_function(f"mark: {PICTURE}"):
-                pass
-
-        rgb.register_hook(mark)
-        return encode(rgb, *rest)
-
-    return wrapped
-
-
 @contextmanager
 def named_parts(parts: Any) -> Iterator[None]:
     """Names what the loop calls for as long as it lasts."""
     prior, student = parts.prior, parts.student
-    descend, move = torch.autograd.backward, PackAdam.step
+    pull, descend, move = torch.autograd.grad, torch.autograd.backward, PackAdam.step
     own = getattr(student, "optimiser", None)
 
     def step(self: PackAdam, *args: Any) -> None:
         with record_function(f"part: {PARTS['learn' if self is own else 'move']}"):
             move(self, *args)
 
-    prior.encode = _named(PARTS["encode"], _marked(prior.encode))
+    prior.encode = _named(PARTS["encode"], prior.encode)
     parts.scene.render = _named(PARTS["render"], parts.scene.render)
     student.predict = _named(PARTS["predict"], student.predict)
     student.fit = _named(PARTS["fit"], student.fit)
     if own is not None:
         student._fresh_loss = _named(PARTS["own"], student._fresh_loss)
-    torch.autograd.backward, PackAdam.step = _named(BACK, descend), step
+    torch.autograd.grad, PackAdam.step = _named(PULL, pull), step
+    torch.autograd.backward = _named(BACK, descend)
     try:
         yield
     finally:
-        torch.autograd.backward, PackAdam.step = descend, move
+        torch.autograd.grad, torch.autograd.backward, PackAdam.step = pull, descend, move
         del prior.encode  # the class's own again; scene and student are not used any more
 
 
@@ -108,11 +95,10 @@ def table(events: list[dict[str, Any]], on_gpu: bool) -> list[dict[str, Any]]:
         for e in events
         if e.get("name", "").startswith("part: ") and e.get("cat") == "user_annotation"
     ]
-    marks = [e["ts"] for e in events if e.get("name", "").startswith("mark: ")]
     time: dict[str, float] = defaultdict(float)
     count: dict[str, int] = defaultdict(int)
     for start, microseconds in _kernels(events) if on_gpu else _operators(events):
-        part = _part(start, ranges, min(marks, default=0))
+        part = _part(start, ranges)
         time[part] += microseconds / 1e3
         count[part] += 1
     total = sum(time.values()) or 1
@@ -127,15 +113,13 @@ def table(events: list[dict[str, Any]], on_gpu: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _part(start: float, ranges: list[dict[str, Any]], picture: float) -> str:
+def _part(start: float, ranges: list[dict[str, Any]]) -> str:
     inside = [r for r in ranges if r["ts"] <= start < r["ts"] + r["dur"]]
-    if not inside:
-        return REST
     names = [r["name"].removeprefix("part: ") for r in sorted(inside, key=lambda r: r["dur"])]
-    name = names[0]
-    if name == BACK and PARTS["fit"] not in names:
-        return "VAE encode, backward" if start < picture else "render, backward"
-    return PARTS["fit"] if name == BACK else name
+    if not names:
+        return REST
+    # What the student's fit takes back is its own.
+    return PARTS["fit"] if names[0] in (PULL, BACK) and PARTS["fit"] in names else names[0]
 
 
 def _kernels(events: list[dict[str, Any]]) -> Iterator[tuple[float, float]]:

@@ -242,4 +242,10 @@ def captured(step: Any) -> Any:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph.replay
+
+    def replay() -> None:
+        # A graph owns no memory but what it allocated itself: whoever holds this holds the step, too.
+        assert step is not None
+        graph.replay()
+
+    return replay

@@ -10,6 +10,7 @@ logging, previews, early stop and checkpoints live outside. Letters: p pack memb
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -134,9 +135,13 @@ def distill(
         state: of a checkpoint, to go on from step ``start``.
         start: steps already done.
         fault: members to leave frozen from the start (padding of a pack).
-        graph: capture the step in a CUDA graph and replay it (CUDA only), if the scene's steps can be captured.
+        graph: capture the step in a CUDA graph and replay it (CUDA only): all of it, or all but the scene's own work where
+            that can't be captured.
     """
-    graph = graph and getattr(parts.scene, "capturable", True)
+    whole = getattr(parts.scene, "capturable", True)
+    # A student that renders views of its own asks the scene in the middle of the step.
+    graph = graph and (whole or not parts.student.renders)
+    capture = _captured if whole else _half_captured
     loop = _Loop(parts, plan, fault)
     if state is not None:
         loop.restore(state)
@@ -146,9 +151,27 @@ def distill(
         if advance is None or loop.size != plan.side(index):
             loop.size = plan.side(index)
             advance = None  # a graph of another size gives its memory back first
-            advance = _captured(loop, every > 1) if graph else loop.advance
+            advance = capture(loop, every > 1) if graph else loop.advance
         advance(index % every == 0)
         yield replace(loop.latest, index=index + 1)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A render, and its pictures before a background."""
+
+    render: Render
+    pictures: Float[Tensor, "n 3 h w"]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Where pictures are pulled (the descent's gradient), and what the log wants to know; see :class:`Step`."""
+
+    pull: Float[Tensor, "n 3 h w"]
+    residual: Float[Tensor, " p"]
+    student: Float[Tensor, " p"]
+    t: Int[Tensor, "p v"]
 
 
 class _Loop:
@@ -190,43 +213,70 @@ class _Loop:
 
     def advance(self, fit: bool) -> None:
         """One step of the scene and, if ``fit``, one of the student."""
+        seen = self.see()
+        self.move(seen, self.ask(seen.pictures.detach(), fit))
+
+    def see(self) -> "_Seen":
+        """Render the scene before a background."""
+        draws, progress = self._now()
+        render = self.parts.scene.render(self._places(draws), progress, draws)
+        behind = _background(self.plan.background, draws, "training", self.plan.views)
+        return _Seen(render, render.over(behind))
+
+    def ask(self, pictures: Float[Tensor, "n 3 h w"], fit: bool) -> "_Answer":
+        """What the prior and the student make of pictures, and where they pull them; the student learns, if ``fit``."""
         parts, plan = self.parts, self.plan
-        progress = self.count.float() / plan.steps
-        draws = Draws(parts.seeds, self.count + plan.before)
-        cameras = plan.cameras.place(draws.uniform("cameras", plan.views, 5), self.size)
-        render = parts.scene.render(cameras, progress, draws)
-        latent = self._encode(render, draws, "training")
+        draws, progress = self._now()
+        cameras = self._places(draws)
+        leaf = pictures.requires_grad_()
+        latent = self._encode(leaf, draws, "training")
         view = View(*self._angles(cameras), progress, plan.wording)
         noised = self._noise(latent.detach(), cameras, view, draws)
         alive = (self.fault == 0).float()
         gradient = self._gradient(noised, view)
-        penalties = parts.scene.regularisers(render)
-        self._descend(latent, gradient * alive[:, None, None, None, None], penalties, alive)
+        pulled = gradient * alive[:, None, None, None, None] / plan.views
+        (pull,) = torch.autograd.grad(latent, leaf, pulled)
         loss = torch.zeros_like(alive)
         if fit:
             loss = parts.student.fit(noised, parts.method.camera_dropout, alive)
-        opacity = render.opacity.detach().reshape(self.members, -1).mean(1)
-        self._watch(opacity, progress)
+        residual = gradient.flatten(1).square().mean(1).sqrt()
+        return _Answer(pull, residual, loss.detach(), noised.t)
+
+    def move(self, seen: "_Seen", answer: "_Answer") -> None:
+        """Move the scene as its pictures are pulled, and against its penalties."""
+        render, members = seen.render, self.members
+        penalties = self.parts.scene.regularisers(render)
+        self._descend(seen.pictures, answer.pull, penalties)
+        opacity = render.opacity.detach().reshape(members, -1).mean(1)
+        self._watch(opacity, self._now()[1])
         self.latest = Step(
             index=0,
-            residual=gradient.flatten(1).square().mean(1).sqrt(),
-            student=loss.detach(),
+            residual=answer.residual,
+            student=answer.student,
             opacity=opacity,
-            saturated=_saturated(render, self.members),
+            saturated=_saturated(render, members),
             penalties={name: value.detach() for name, value in penalties.items()},
-            t=noised.t,
+            t=answer.t,
             fault=self.fault,
             state=self.state,
         )
+
+    def _now(self) -> tuple[Draws, Float[Tensor, ""]]:
+        """The step's random numbers, and how far the stretch has come."""
+        progress = self.count.float() / self.plan.steps
+        return Draws(self.parts.seeds, self.count + self.plan.before), progress
+
+    def _places(self, draws: Draws) -> Cameras:
+        return self.plan.cameras.place(draws.uniform("cameras", self.plan.views, 5), self.size)
 
     def _angles(self, cameras: Cameras) -> tuple[Tensor, Tensor]:
         shape = (self.members, self.plan.views)
         return cameras.azimuth.reshape(shape), cameras.elevation.reshape(shape)
 
-    def _encode(self, render: Render, draws: Draws, purpose: str) -> Float[Tensor, "p v c h w"]:
-        """Latents of rendered views before a background."""
-        behind = _background(self.plan.background, draws, purpose, len(render.rgb) // self.members)
-        rgb = render.over(behind)
+    def _encode(
+        self, rgb: Float[Tensor, "n 3 side side"], draws: Draws, purpose: str
+    ) -> Float[Tensor, "p v c h w"]:
+        """Latents of pictures."""
         noise = draws.normal(
             f"posterior {purpose}", len(rgb) // self.members, *self.parts.prior.latent
         )
@@ -259,7 +309,9 @@ class _Loop:
     ) -> Float[Tensor, "p n c h w"]:
         """Latents of other views from the training distribution, rendered anew."""
         places = self.plan.cameras.place(draws.uniform("other cameras", count, 5), self.size)
-        return self._encode(self.parts.scene.render(places, progress, None), draws, "others")
+        render = self.parts.scene.render(places, progress, None)
+        behind = _background(self.plan.background, draws, "others", count)
+        return self._encode(render.over(behind), draws, "others")
 
     def _gradient(self, noised: Noised, view: View) -> Float[Tensor, "p v c h w"]:
         """w(t) times the method's residual, bounded if the method bounds it."""
@@ -276,14 +328,14 @@ class _Loop:
 
     def _descend(
         self,
-        latent: Float[Tensor, "p v c h w"],
-        gradient: Float[Tensor, "p v c h w"],
+        pictures: Float[Tensor, "n 3 h w"],
+        pull: Float[Tensor, "n 3 h w"],
         penalties: Mapping[str, Float[Tensor, " p"]],
-        alive: Float[Tensor, " p"],
     ) -> None:
-        """Inject the gradient at the latents (mean over views, sum over members) and move the scene."""
-        outputs: list[Tensor] = [latent]
-        gradients: list[Tensor] = [gradient / self.plan.views]
+        """Inject the gradient at the pictures (mean over views, sum over members) and move the scene."""
+        outputs: list[Tensor] = [pictures]
+        gradients: list[Tensor] = [pull]
+        alive = (self.fault == 0).float()
         for name, weight in (self.plan.regularisers or {}).items():
             outputs.append(penalties[name])
             gradients.append(alive * weight)
@@ -325,8 +377,36 @@ def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _captured(loop: _Loop, idle: bool) -> Callable[[bool], None]:
-    """The step as CUDA graphs, with the student's fit and, if ``idle``, without.
+def _captured(loop: _Loop, idle: bool) -> Callable[[bool], Any]:
+    """The whole step as CUDA graphs."""
+
+    def work(fit: bool) -> Step:
+        loop.advance(fit)
+        return loop.latest
+
+    again = _graphs(loop, work, idle)
+
+    def replay(fit: bool) -> None:
+        loop.latest = again(fit)
+
+    return replay
+
+
+def _half_captured(loop: _Loop, idle: bool) -> Callable[[bool], Any]:
+    """CUDA graphs of all but the scene, whose shapes depend on its values: most of a step's kernels are the networks'."""
+    given = loop.see().pictures.detach().clone()
+    again = _graphs(loop, lambda fit: loop.ask(given.detach(), fit), idle)
+
+    def replay(fit: bool) -> None:
+        seen = loop.see()
+        given.copy_(seen.pictures.detach())
+        loop.move(seen, again(fit))
+
+    return replay
+
+
+def _graphs(loop: _Loop, work: Callable[[bool], Any], idle: bool) -> Callable[[bool], Any]:
+    """Work as CUDA graphs, with the student's fit and, if ``idle``, without; its answer is overwritten by the next one.
 
     Warm-up steps on a side stream change the state, which is put back.
     """
@@ -335,18 +415,18 @@ def _captured(loop: _Loop, idle: bool) -> Callable[[bool], None]:
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
-            loop.advance(True)
+            work(True)
     torch.cuda.current_stream().wait_stream(side)
-    replays, steps = {}, {}
+    replays, answers = {}, {}
     for fit in (True, False) if idle else (True,):
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            loop.advance(fit)
-        replays[fit], steps[fit] = graph, loop.latest
+            answers[fit] = work(fit)
+        replays[fit] = graph
     loop.restore(before)
 
-    def replay(fit: bool) -> None:
+    def replay(fit: bool) -> Any:
         replays[fit].replay()
-        loop.latest = steps[fit]
+        return answers[fit]
 
     return replay

@@ -25,6 +25,7 @@ class Occupancy(nn.Module):
         members: of the pack.
         side: cells along the cube's side; the number of cells must be a multiple of 16.
         step: length of a sample, in world units.
+        device: where it is kept.
 
     Raises:
         ValueError: for a side that can't be looked at in turns.
@@ -32,12 +33,14 @@ class Occupancy(nn.Module):
 
     opacity: Tensor
 
-    def __init__(self, members: int, side: int, step: float) -> None:
+    def __init__(
+        self, members: int, side: int, step: float, device: torch.device | str = "cpu"
+    ) -> None:
         super().__init__()
         if side**3 % TURNS:
             raise ValueError(f"an occupancy grid's side is a multiple of 4, not {side}")
         self.side, self.step = side, step
-        self.register_buffer("opacity", torch.zeros(members, side**3))
+        self.register_buffer("opacity", torch.zeros(members, side**3, device=device))
 
     @torch.no_grad()
     def fill(self, density: Callable[[Tensor], Tensor]) -> None:

@@ -105,7 +105,7 @@ def hashgrid(
     scene.normal_step = normal_step if normals else None
     scene.table_rate, scene.network_rate = table_rate, network_rate
     if occupancy:
-        scene.occupancy = Occupancy(len(seeds), occupancy, 2 / samples)
+        scene.occupancy = Occupancy(len(seeds), occupancy, 2 / samples, seeds.device)
         scene.occupancy.fill(scene.density_at)
     return scene
 

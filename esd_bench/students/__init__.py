@@ -70,9 +70,11 @@ class Student(Protocol):
 
     Attributes:
         every: ``fit`` is meant for steps whose number it divides; the loop decides, because a captured step can't.
+        renders: whether it asks for views of its own (``noised.others``).
     """
 
     every: int
+    renders: bool
 
     def predict(
         self, noised: Noised, rows: Sequence[Row], dropout: float = 0.0

@@ -77,6 +77,7 @@ class Exact:
     """
 
     every = 1
+    renders = True
 
     def __init__(self, prior: Prior, members: int, views: int, ring: bool) -> None:
         self.prior, self.views, self.ring = prior, views, ring

@@ -20,6 +20,7 @@ class Frozen:
     """The contract is :class:`esd_bench.students.Student`."""
 
     every = 1
+    renders = False
 
     def __init__(self, prior: Prior) -> None:
         self.prior = prior

@@ -87,6 +87,8 @@ class Lora:
         same, fits, every: as in :func:`lora`.
     """
 
+    renders = False
+
     def __init__(
         self,
         prior: Prior,

@@ -98,18 +98,23 @@ def test_no_surface_is_an_outcome(tmp_path):
     assert "nothing is missing" in command(*full(tmp_path, "--set", "geometry.threshold=1e9")).out
 
 
-def test_steps_of_meshes_are_never_captured(whole, tmp_path, monkeypatch):
-    """Their shapes depend on the data; a density field's step is captured as before."""
+def test_of_a_mesh_s_step_all_but_the_mesh_s_work_is_captured(whole, tmp_path, monkeypatch):
+    """The shapes of a mesh depend on the data; a density field's step is captured whole. Graphs stand for what they replay."""
     captured = []
 
-    def capture(loop, idle):
-        captured.append(type(loop.parts.scene).__name__)
-        return loop.advance
+    def replayed(loop, work, idle):
+        captured.append((type(loop.parts.scene).__name__, work.__qualname__.split(".")[0]))
+        return work
 
-    monkeypatch.setattr(distill, "_captured", capture)
+    monkeypatch.setattr(distill, "_graphs", replayed)
     (run,) = generate([replace(whole.spec, suite="other")], RunStore(tmp_path), graph=True)
     assert run.record.views == whole.record.views
-    assert captured == ["Voxels", "Voxels"]
+    assert captured == [
+        ("Voxels", "_captured"),
+        ("Voxels", "_captured"),
+        ("TetMesh", "_half_captured"),
+        ("Textured", "_half_captured"),
+    ]
 
 
 def test_options_of_stages_that_are_not_there_are_refused(tmp_path):
