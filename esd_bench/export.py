@@ -14,7 +14,7 @@ from esd_bench.surfaces import colours, surface
 from esd_bench.textures import bake, load_xatlas, unwrap
 
 NAME = "asset.glb"
-VERSION = 1
+VERSION = 2
 """Of how assets are made; files of another one are made again."""
 
 

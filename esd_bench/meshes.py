@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -72,6 +74,23 @@ class _Take(torch.autograd.Function):
         for k in range(ctx.shape[1]):
             total[:, k].index_add_(0, index.flatten(), flat[:, k])
         return total, None
+
+
+def without_outliers(mesh: Mesh, least: float = 0.01) -> Mesh:
+    """The mesh without the connected parts that have fewer than ``least`` of the largest one's faces."""
+    if len(mesh.faces) == 0:
+        return mesh
+    ends, count = mesh.edges.cpu().numpy(), len(mesh.vertices)
+    graph = coo_matrix(([True] * len(ends), (ends[:, 0], ends[:, 1])), (count, count))
+    part = torch.from_numpy(connected_components(graph, directed=False)[1]).to(mesh.faces.device)
+    sizes = torch.bincount(part[mesh.faces[:, 0]])
+    return kept(mesh, sizes[part[mesh.faces[:, 0]]] >= least * sizes.max())
+
+
+def kept(mesh: Mesh, faces: Bool[Tensor, " m"]) -> Mesh:
+    """Some of a mesh's faces, with the vertices that they need."""
+    used, index = torch.unique(mesh.faces[faces], return_inverse=True)
+    return Mesh(mesh.vertices[used], index)
 
 
 def tetrahedra(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from esd_bench import chains
+from esd_bench import stages_threestudio
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
 from esd_bench.spec import Choice, RunSpec, Stage
@@ -328,9 +328,9 @@ def _staged(name: str, settings: Settings) -> RunSpec:
     bare = replace(settings, student_options=None, steps=())
     make = PRESETS["paper" if name == "embedded" else name]
     first = make(bare)
-    steps = _steps(settings, chains.steps(first))
+    steps = _steps(settings, stages_threestudio.steps(first))
     whole = make(replace(bare, steps=steps[: len(first.stages)]))
-    return chains.staged(whole, steps, student["base"])
+    return stages_threestudio.staged(whole, steps, student["base"])
 
 
 def _steps(settings: Settings, usual: tuple[int, ...]) -> tuple[int, ...]:

@@ -11,16 +11,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from scipy.ndimage import binary_fill_holes
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from esd_bench.meshes import Mesh, isosurface, tetrahedra
+from esd_bench.meshes import Mesh, isosurface, tetrahedra, without_outliers
 
 CHUNK = 2**18
 """Points of a field at a time."""
-CRUMBS = 0.01
-"""Connected parts with less than this share of the faces are dropped: floaters that no picture shows."""
 DEPTH = 0.2
 """How far below the surface, in world units, a ray still gathers colour."""
 SAMPLES = 16
@@ -66,7 +62,7 @@ def _level_set(scene: Any, resolution: int, threshold: float | None, member: int
     level = (density.clamp(1e-3 * at, 1e3 * at) / at).log()
     level = torch.minimum(level, reach * resolution / 2)
     level = torch.where(_hollows((level > 0).reshape(grid.shape)), 1.0, level)
-    return without_crumbs(clustered(isosurface(positions, level, tets), 2 / resolution))
+    return without_outliers(clustered(isosurface(positions, level, tets), 2 / resolution))
 
 
 def silhouette_threshold(density: Float[Tensor, "r r r"], step: float) -> float:
@@ -113,17 +109,6 @@ def clustered(mesh: Mesh, cell: float) -> Mesh:
         faces.sort(1).values, dim=0, return_inverse=True, return_counts=True
     )
     return Mesh(sums / count[:, None], faces[times[same] == 1])
-
-
-def without_crumbs(mesh: Mesh, share: float = CRUMBS) -> Mesh:
-    """The mesh without its small connected parts, and without vertices of no face."""
-    corners = mesh.faces.numpy()
-    ends = corners.flatten(), np.roll(corners, -1, 1).flatten()
-    edges = coo_array((np.ones(len(ends[0]), bool), ends), (len(mesh.vertices),) * 2)
-    part = torch.from_numpy(connected_components(edges, directed=False)[1]).long()[mesh.faces[:, 0]]
-    large = part.bincount() >= share * len(mesh.faces)
-    used, index = torch.unique(mesh.faces[large[part]], return_inverse=True)
-    return Mesh(mesh.vertices[used], index)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import torch
 
 from esd_bench import plugins
 from esd_bench.meshes import Mesh, isosurface, tetrahedra
-from esd_bench.surfaces import clustered, colours, silhouette_threshold, surface, without_crumbs
+from esd_bench.surfaces import clustered, colours, silhouette_threshold, surface
 from tests.blobs import Blob, ball
 
 RESOLUTION = 40
@@ -101,8 +101,6 @@ def test_two_large_parts_both_stay():
     low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
     assert high[0].item() == pytest.approx(0.8, abs=CELL)
     assert low[0].item() == pytest.approx(-0.8, abs=CELL)
-    large = without_crumbs(mesh, share=0.9)
-    assert len(large.faces) == 0
 
 
 def test_no_level_fits_the_silhouettes_better():

@@ -6,9 +6,7 @@ Levels are positive inside. The grid has ``(resolution + 1)^3`` corners; each ma
 import math
 
 import torch
-from jaxtyping import Bool, Float
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+from jaxtyping import Float
 from torch import Tensor
 
 from esd_bench.meshes import Mesh, crossed, isosurface
@@ -62,23 +60,6 @@ def search(density: Float[Tensor, " n"], wanted: float) -> float:
     factor = 2.0 if share(wanted) > MOST else 0.5
     tries = (wanted * factor**k for k in range(HALVINGS + 1))
     return next((t for t in tries if LEAST <= share(t) <= MOST), math.nan)
-
-
-def without_outliers(mesh: Mesh, least: float = 0.01) -> Mesh:
-    """The mesh without the connected parts that have fewer than ``least`` of the largest one's faces."""
-    if len(mesh.faces) == 0:
-        return mesh
-    ends, count = mesh.edges.cpu().numpy(), len(mesh.vertices)
-    graph = coo_matrix(([True] * len(ends), (ends[:, 0], ends[:, 1])), (count, count))
-    part = torch.from_numpy(connected_components(graph, directed=False)[1]).to(mesh.faces.device)
-    sizes = torch.bincount(part[mesh.faces[:, 0]])
-    return kept(mesh, sizes[part[mesh.faces[:, 0]]] >= least * sizes.max())
-
-
-def kept(mesh: Mesh, faces: Bool[Tensor, " m"]) -> Mesh:
-    """Some of a mesh's faces, with the vertices that they need."""
-    used, index = torch.unique(mesh.faces[faces], return_inverse=True)
-    return Mesh(mesh.vertices[used], index)
 
 
 def sample(level: Float[Tensor, "p n"], points: Float[Tensor, "p m 3"]) -> Float[Tensor, "p m"]:

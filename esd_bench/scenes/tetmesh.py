@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from esd_bench.cameras import Cameras
 from esd_bench.draws import Draws
-from esd_bench.meshes import Mesh, lattice, take
+from esd_bench.meshes import Mesh, lattice, take, without_outliers
 from esd_bench.renderers import Fragments, Rasteriser
 from esd_bench.renderers.raster import raster
 from esd_bench.scenes import Beginning, Render, Scene
-from esd_bench.scenes._levels import ball, levels, sample, surface, without_outliers
+from esd_bench.scenes._levels import ball, levels, sample, surface
 
 PIECE = 2**18
 """Points of the pack whose density is asked for together."""

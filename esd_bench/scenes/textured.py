@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from esd_bench.cameras import Cameras
 from esd_bench.draws import Draws
-from esd_bench.meshes import Mesh, lattice
+from esd_bench.meshes import Mesh, lattice, without_outliers
 from esd_bench.renderers import Fragments, Rasteriser
 from esd_bench.renderers.raster import raster
 from esd_bench.scenes import Beginning, Render, Scene
 from esd_bench.scenes._hash import resolutions
-from esd_bench.scenes._levels import ball, sample, surface, without_outliers
+from esd_bench.scenes._levels import ball, sample, surface
 from esd_bench.scenes._texture import Grids, Hash
 
 

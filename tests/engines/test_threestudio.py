@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from esd_bench import chains, plugins
+from esd_bench import plugins
 from esd_bench.cameras import ring
 from esd_bench.engines import Orders
 from esd_bench.generate import generate
@@ -431,7 +431,7 @@ def test_what_it_can_t_be_told_is_refused(home, tmp_path, change, said):
 
 
 def test_the_command_line(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(chains, "RING", "ring:15:3")
+    monkeypatch.setattr(stages_threestudio, "RING", "ring:15:3")
     words = [
         "generate",
         "--engine",

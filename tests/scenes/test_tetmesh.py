@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from esd_bench.cameras import DISTANCE, FOV, orbit, ring, sphere
-from esd_bench.meshes import Mesh, lattice
-from esd_bench.scenes._levels import kept, levels, search, surface, without_outliers
+from esd_bench.meshes import Mesh, kept, lattice, without_outliers
+from esd_bench.scenes._levels import levels, search, surface
 from esd_bench.scenes.tetmesh import laplacian, normal_consistency, tetmesh
 from esd_bench.scenes.voxels import Voxels, voxels
 
