@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from esd_bench import plugins
+from esd_bench import plugins, stages_threestudio
 from esd_bench.cameras import ring
 from esd_bench.engines import Orders
 from esd_bench.generate import generate
