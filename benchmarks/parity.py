@@ -4,13 +4,12 @@ Inception-v3 has random weights (seed 0; its statistics of normalisation are tho
 ones are a download: every library loads the same file. EfficientNet-Lite0 and the CLIP that ships are trained. Pictures are crops
 of the photographs in scikit-image's wheel, and views of objects of the embedded world, n on each side.
 
-python benchmarks/parity.py [--n 24] [--out benchmarks/results/parity.json]         (extra: parity)
+python benchmarks/parity.py [--n 12] [--out benchmarks/results/parity.json]         (extra: parity)
 """
 
 import contextlib
 import io
 import math
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -37,6 +36,8 @@ from esd_bench import plugins
 from esd_bench.cameras import sphere
 from esd_bench.embedded.objects import COLOURS, NAMES, assemble
 from esd_bench.embedded.raycast import cast
+from esd_bench.embedders._network import frozen
+from esd_bench.embedders.inception import _network, embed
 from esd_bench.features import bytes_of
 from esd_bench.metrics.clip_distance import clip_distance
 from esd_bench.metrics.fid import frechet_distance
@@ -49,6 +50,7 @@ LIMIT = 1e-4
 SIDES = (("astronaut.png", "chelsea.png"), ("coffee.png", "motorcycle_left.png"))
 CROP = 256
 TEXT = "a photograph of a cat"
+NETWORKS = ["Inception-v3, random", "EfficientNet-Lite0", "embedded CLIP"]
 
 
 def photographs(n: int, files) -> torch.Tensor:
@@ -195,17 +197,13 @@ def ours(
     return numbers, x["features"], y["features"]
 
 
-def with_inception(path: Path, what: str, a: torch.Tensor, b: torch.Tensor, folders) -> list[dict]:
-    from esd_bench.embedders._network import frozen
-    from esd_bench.embedders.inception import _network, embed
-
-    network, rows = frozen(_network(torch.load(path, weights_only=True)), CPU), []
-    for mode, (peer, call) in PEERS.items():
-        # Inception scores of the libraries leave out the bias of the class head.
-        mine, _, _ = ours(embed(network, CPU, mode, bias=False), a, b)
-        rows += compared(what, "Inception-v3, random", mode, peer, mine, call(path, a, b, folders))
-        print(f"{what}: {peer} done", file=sys.__stderr__, flush=True)
-    return rows
+def with_inception(path: Path, what: str, mode: str, a, b, folders) -> list[dict]:
+    """Each library through its own copy of the network, fed by its own resize."""
+    network = frozen(_network(torch.load(path, weights_only=True)), CPU)
+    # Inception scores of the libraries leave out the bias of the class head.
+    mine, _, _ = ours(embed(network, CPU, mode, bias=False), a, b)
+    peer, call = PEERS[mode]
+    return compared(what, "Inception-v3, random", mode, peer, mine, call(path, a, b, folders))
 
 
 def with_efficientnet(what: str, a: torch.Tensor, b: torch.Tensor) -> list[dict]:
@@ -285,7 +283,7 @@ def compared(what: str, network: str, mode: str, peer: str, mine, theirs) -> lis
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--n", type=int, default=24)
+    options.add_argument("--n", type=int, default=12)
     a = options.parse_args()
     torch.set_num_threads(a.threads)
     warnings.simplefilter("ignore")
@@ -294,20 +292,34 @@ def main() -> None:
         "photographs": [photographs(a.n, files) for files in SIDES],
         "renders": [renders(a.n, "dog", "red"), renders(a.n, "owl", "blue")],
     }
-    rows = []
+    rows: list[dict] = []
+
+    def add(found: list[dict]) -> None:
+        """Stored after each library: some take minutes for one root of a matrix."""
+        rows.extend(found)
+        rows.sort(key=lambda row: (row["pictures"], NETWORKS.index(row["network"])))
+        publish("parity", {"n": a.n, "limit": LIMIT, "rows": rows}, a.out)
+
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         path = Path(folder) / "inception.pth"
-        weights(torch.cat([side[:8] for side in sets["photographs"]]), path)
+        weights(torch.cat([side[:6] for side in sets["photographs"]]), path)
+        folders = {what: stored(Path(folder) / what, sides) for what, sides in sets.items()}
         for what, sides in sets.items():
-            folders = [Path(folder) / f"{what}-{i}" for i in range(2)]
-            for place, side in zip(folders, sides, strict=True):
-                place.mkdir()
-                for i, pixels in enumerate(side):
-                    Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(place / f"{i:03d}.png")
-            rows += with_inception(path, what, *sides, folders)
-            rows += with_efficientnet(what, *sides)
-            rows += with_clip(what, sides[0])
-    publish("parity", {"n": a.n, "limit": LIMIT, "rows": rows}, a.out)
+            add(with_clip(what, sides[0]))
+            add(with_efficientnet(what, *sides))
+        for mode in PEERS:
+            for what, sides in sets.items():
+                add(with_inception(path, what, mode, *sides, folders[what]))
+
+
+def stored(folder: Path, sides) -> list[Path]:
+    """A folder of PNG files for each side."""
+    for number, side in enumerate(sides):
+        (folder / str(number)).mkdir(parents=True)
+        for i, pixels in enumerate(side):
+            picture = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+            picture.save(folder / str(number) / f"{i:03d}.png")
+    return [folder / str(number) for number in range(len(sides))]
 
 
 if __name__ == "__main__":

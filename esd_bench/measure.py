@@ -89,7 +89,7 @@ class Task:
     Attributes:
         protocol: the views that are looked at.
         band: degrees of elevation; None is all of them. The views of a Fibonacci sphere in a band are spread by area over
-            it, as a band of its own would be, and cost no second render and no forward. They are fewer (53 of 120), so
+            it, as a band of its own would be, and cost no second render and no forward. They are fewer (52 of 120), so
             their IV, IG, FID compare at that n only, with each other and not with the sphere's; n is in the key. IQ and
             the CLIP distance are means over views, and there the two may be compared.
         others: the texts that the prompt is to be told from, where the metric asks.

@@ -17,8 +17,9 @@ from esd_bench.illustrate.grid import chosen
 from esd_bench.illustrate.study import table
 from esd_bench.measure import SUPERVISED
 from esd_bench.store import read_json
+from esd_bench.tables import labels
 
-HEADS = ["text", "label", "wording", "seed"]
+HEADS = ["text", "method", "label", "wording", "seed"]
 
 
 def entropy(
@@ -75,19 +76,20 @@ def _draw(seen: pd.DataFrame, path: Path) -> None:
     """Mollweide maps, equal in area as the views are, under one scale of colours."""
     from matplotlib.figure import Figure
 
-    texts, labels = (list(dict.fromkeys(seen[name])) for name in ("text", "label"))
-    shape = (len(texts), len(labels))
+    texts, names = list(dict.fromkeys(seen["text"])), labels(seen)
+    shape = (len(texts), len(names))
     figure = Figure(figsize=(3 * shape[1] + 1, 1.9 * shape[0] + 0.4), layout="constrained")
     axes = figure.subplots(*shape, squeeze=False, subplot_kw={"projection": "mollweide"})
     limits = {"vmin": seen["entropy"].min(), "vmax": seen["entropy"].max()}
-    for (text, label), rows in seen.groupby(["text", "label"], sort=False):
-        axis = axes[texts.index(text), labels.index(label)]
+    for pair, rows in seen.groupby(["text", "label"], sort=False):
+        text, label = map(str, pair)
+        axis: Any = axes[texts.index(text), names.index(label)]
         first = rows[rows["seed"] == rows["seed"].min()]
         marks = _map(axis, first, limits)
         mean = first["entropy"].mean()
         axis.set_title(f"{label}, {text}: IQ {mean:.2f}", fontsize=7)
     for axis in axes.flat:
-        axis.set_axis_off() if not axis.has_data() else None
+        axis.set_visible(axis.has_data())
     figure.colorbar(marks, ax=axes, label="entropy of a view, nats", shrink=0.8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
@@ -97,7 +99,7 @@ def _map(axis: Any, views: pd.DataFrame, limits: dict[str, float]) -> Any:
     """The views of one asset: the front in the middle, what training sees between the dashed lines."""
     for degrees in SUPERVISED:
         axis.axhline(math.radians(degrees), color="grey", linewidth=0.6, linestyle="--")
-    axis.set_xticks(np.radians([-90, 0, 90]), ["−90°", "front", "90°"], fontsize=6)
+    axis.set_xticks([])
     axis.set_yticks(np.radians([-45, 45]), ["−45°", "45°"], fontsize=6)
     angles = (np.radians(views[name]) for name in ("azimuth", "elevation"))
     return axis.scatter(*angles, c=views["entropy"], s=22, cmap="viridis", **limits)
