@@ -85,10 +85,10 @@ def above_floor(x: Rows, y: Rows, splits: int = 10) -> tuple[int, float, float]:
     (20, True)
     """
     a, b = pair(x, y)
-    k, random = min(len(a), len(b) // 2), np.random.default_rng(0)
+    k, draw = min(len(a), len(b) // 2), np.random.default_rng(0)
     found = []
     for _ in range(splits):
-        seen, order = random.permutation(len(a))[:k], random.permutation(len(b))
+        seen, order = draw.permutation(len(a))[:k], draw.permutation(len(b))
         against = b[order[:k]]
         found.append(
             (frechet_distance(a[seen], against), frechet_distance(b[order[k : 2 * k]], against))
