@@ -20,6 +20,7 @@ from esd_bench.score import Settings, Summary, score
 from esd_bench.spec import Choice, RunSpec, Stage
 from esd_bench.store import Run, RunRecord, RunStore
 from esd_bench.views import ViewSet
+from tests.pipeline.command import command
 
 JUDGE = '''
 """A stand-in for all networks: a fixed random linear map of small pictures."""
@@ -460,6 +461,16 @@ def test_bad_requests(world: World) -> None:
         world.score(background="pink")
     with pytest.raises(ValueError, match="two pictures"):
         world.score(references=1)
+
+
+@pytest.mark.parametrize(
+    "words", [("--fid-mode", "keras"), ("--band", "low"), ("--band", "50:10"), ("--band", "1:2:3")]
+)
+def test_bad_options_are_one_line(world: World, words: tuple[str, str]) -> None:
+    said = command("score", world.store.root, *words)
+    assert said.code == 2
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
 
 
 def test_networks_by_family() -> None:
