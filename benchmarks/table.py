@@ -1,4 +1,4 @@
-"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|steps|causes|floor|rays]``.
+"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|parity|steps|causes|floor|rays]``.
 
 The last four say so where their result is not stored yet.
 """
@@ -154,10 +154,29 @@ def rays() -> str:
     )
 
 
+def parity() -> str:
+    """Our numbers against those of the libraries whose names they carry."""
+    found = result("parity")
+    lines = []
+    for row in found["rows"]:
+        apart = row["relative difference"]
+        cells = (
+            row["pictures"],
+            row["network"] + (f", `{row['mode']}`" if row["mode"] else ""),
+            row["peer"],
+            row["number"],
+            *(f"{row[side]:.7g}" for side in ("ours", "theirs")),
+            f"{apart:.0e}" if apart < found["limit"] else f"**{apart:.0e}**",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    head = "| pictures | network | against | number | ours | theirs | apart, relative |"
+    return _table(head, lines)
+
+
 def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
-    made = (ratios, assets, steps, causes, floor, rays)
+    made = (ratios, assets, parity, steps, causes, floor, rays)
     print({x.__name__: x for x in made}[(sys.argv[1:] or ["ratios"])[0]]())

@@ -46,6 +46,31 @@ def defaults(prior: Choice) -> dict[str, Choice]:
     return {"clip": Choice.of("embedders", "clip"), "classifier": judge, "features": judge}
 
 
+FID_MODES = ("clean", "pytorch", "torchmetrics", "tf1")
+
+
+def with_fid_mode(networks: Mapping[str, Choice], mode: str) -> dict[str, Choice]:
+    """Networks whose FID and KID are those of a library: the 2015 Inception network with that library's resize.
+
+    The role ``features`` is filled by that network in any case, ``classifier`` follows where it is filled by it.
+
+    Raises:
+        ValueError: for an unknown mode.
+    """
+    if mode not in FID_MODES:
+        raise ValueError(f"unknown FID mode {mode!r}; use {', '.join(FID_MODES)}")
+    changed = {"features": _resizing(networks.get("features"), mode)}
+    judge = networks.get("classifier")
+    if judge is not None and judge.name == "inception":
+        changed["classifier"] = _resizing(judge, mode)
+    return {**networks, **changed}
+
+
+def _resizing(choice: Choice | None, mode: str) -> Choice:
+    kept = choice.options if choice is not None and choice.name == "inception" else ()
+    return Choice.of("embedders", "inception", {**dict(kept), "resize": mode})
+
+
 def override(text: str) -> tuple[str, Choice]:
     """A role and its network from ``role=name,option=value,...``.
 

@@ -1,7 +1,7 @@
 """Turn the pictures of finished runs into numbers: gather what the metrics need, embed once, store scores beside the runs.
 
 ``scores/<metric>.json`` of a run holds what :mod:`esd_bench.measure` gives. Scores on views other than the run's own two
-protocols go to ``scores/<metric>@<protocol>.json``.
+protocols, and on the sphere's views in the supervised band, go to ``scores/<metric>@<protocol>.json``.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ class Summary:
     """What came of it.
 
     Attributes:
-        scored: (run, metric) pairs that were scored now.
-        kept: pairs that had the same scores already.
+        scored: files of scores that were written now: one for each run, metric and set of views.
+        kept: files that held the same scores already.
         failed: runs that failed when they were made; they have no scores, and tables count them.
         skipped: pairs that don't apply, by reason.
-        problems: what went wrong, by message, with the number of pairs; the rest was scored nonetheless.
+        problems: what went wrong, by message, with the number of (run, metric) pairs; the rest was scored nonetheless.
         forwards: sets of pictures that went through a network.
     """
 
@@ -62,7 +62,7 @@ def score(
     runs = store.find()
     if not runs:
         raise ValueError(f"no finished runs in {root}")
-    bench = Bench(Features(Path(root) / ".features", with_.device), with_)
+    bench = Bench(Features(Path(root) / ".features", with_.device), with_, _texts(runs))
     summary, tell = Summary(), progress or (lambda done, total, what: None)
     for done, run in enumerate(runs):
         tell(done, len(runs), f"{run.spec.prompt.id} {run.id}")
@@ -73,6 +73,14 @@ def score(
     tell(len(runs), len(runs), "")
     summary.forwards = bench.features.forwards
     return summary
+
+
+def _texts(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """The texts of each suite's runs."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        found.setdefault(run.spec.suite, set()).add(run.spec.prompt.text)
+    return {suite: sorted(texts) for suite, texts in found.items()}
 
 
 def _chosen(metrics: Sequence[str] | None) -> dict[str, tuple[str, Metric]]:
@@ -99,12 +107,12 @@ def _score_run(
             summary.skipped[f"{name}: {lacking}"] += 1
             continue
         try:
-            task = bench.task(run, name, source, metric)
-            if stored.get(task.stem) == task.request and not bench.settings.again:
-                summary.kept += 1
-                continue
-            store.write_scores(run, task.stem, bench.value(task))
-            summary.scored += 1
+            for task in bench.tasks(run, name, source, metric):
+                if stored.get(task.stem) == task.request and not bench.settings.again:
+                    summary.kept += 1
+                    continue
+                store.write_scores(run, task.stem, bench.value(task))
+                summary.scored += 1
         except (ValueError, ImportError, NotImplementedError) as error:
             summary.problems[f"{name}: {error}"] += 1
     bench.forget()

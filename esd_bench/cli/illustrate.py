@@ -68,6 +68,27 @@ def illustrate_grid(
     _written(grid(runs, output, chosen, texts, numbers(azimuths), asked()))
 
 
+@illustrate_app.command("entropy")
+def illustrate_entropy(
+    runs: Annotated[Path, typer.Argument(help="The folder of scored runs.")] = Path("runs"),
+    methods: Annotated[
+        str | None, typer.Option(help="Names or labels joined by commas; default: all.")
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="Ids or texts joined by commas; default: all.")
+    ] = None,
+    output: Figures = Path("figures"),
+) -> None:
+    """Maps of the sphere: how sure the classifier is of each view of an asset.
+
+    Example: esd-bench illustrate entropy runs/ --methods sds,esd
+    """
+    from esd_bench.illustrate.entropy import entropy
+
+    chosen, texts = (x.split(",") if x else [] for x in (methods, prompts))
+    _written(entropy(runs, output, chosen, texts, asked()))
+
+
 def _illustration(name: str, figure: Figure) -> None:
     """Add the command of a figure that is made of runs."""
 

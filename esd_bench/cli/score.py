@@ -20,13 +20,25 @@ def score(
         list[str] | None,
         typer.Option(help="Protocols instead of the run's own: sphere:120, ring:15:36."),
     ] = None,
+    band: Annotated[
+        str,
+        typer.Option(
+            help="Elevations in degrees that training saw: a sphere is scored there too; or none."
+        ),
+    ] = "-10:45",
     background: Annotated[str, typer.Option(help="white, grey or black.")] = "white",
     references: Annotated[
-        int, typer.Option(help="Pictures per reference set; 0 leaves FID and KID out.")
+        int, typer.Option(help="Pictures per reference set; 0 leaves FID, KID and CMMD out.")
     ] = 48,
     embedder: Annotated[
         list[str] | None,
         typer.Option(help="role=network,option=value: clip=clip,model=ViT-B-32; repeat."),
+    ] = None,
+    fid_mode: Annotated[
+        str | None,
+        typer.Option(
+            help="FID and KID as a library resizes for them: clean, pytorch, torchmetrics or tf1."
+        ),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Score also what is scored already.")
@@ -40,6 +52,8 @@ def score(
         esd-bench score runs/
 
         esd-bench score runs/ --metric fid --metric inception --references 96
+
+        esd-bench score runs/ --metric fid --metric kid --fid-mode pytorch --band none
     """
     from esd_bench.features import override
     from esd_bench.score import Settings
@@ -48,9 +62,11 @@ def score(
     settings = Settings(
         background=background,
         views=tuple(views or ()),
+        band=_band(band),
         device=device_of(device),
         references=references,
         embedders=dict(override(text) for text in embedder or ()),
+        fid_mode=fid_mode,
         again=again,
     )
     with bar("scoring") as progress:
@@ -65,3 +81,14 @@ def score(
     if summary.problems:
         raise typer.Exit(2)
     say(f"next: esd-bench report {runs} --table 1")
+
+
+def _band(text: str) -> tuple[float, float] | None:
+    """Two elevations from ``LOW:HIGH``, or nothing."""
+    if text == "none":
+        return None
+    try:
+        low, high = map(float, text.split(":"))
+    except ValueError:
+        raise ValueError(f"a band is LOW:HIGH in degrees, or none, not {text!r}") from None
+    return low, high

@@ -26,7 +26,7 @@ def inception(
     /,
     *,
     weights: str | None = None,
-    resize: Literal["clean", "tf1"] = "clean",
+    resize: Literal["clean", "pytorch", "torchmetrics", "tf1"] = "clean",
     bias: bool = True,
 ) -> Embedder:
     """2048-d pool3 features and the 1008-way softmax of the 2015 network; nothing is downloaded.
@@ -36,8 +36,12 @@ def inception(
     Args:
         device: where it runs.
         weights: the file of weights; None looks where torch-fidelity and torch.hub keep it.
-        resize: ``clean`` is PIL's antialiased bicubic in float (clean-fid, arXiv 2104.11222); ``tf1`` the bilinear
-            resize without antialiasing of the first implementations.
+        resize: whose numbers these are; all begin with 8-bit pictures and none rounds again after resizing.
+            ``clean`` is PIL's antialiased bicubic in float (clean-fid, arXiv 2104.11222); ``pytorch`` torch's bilinear
+            without antialiasing, then 2x - 1 of [0, 1] (pytorch-fid, clean-fid's ``legacy_pytorch``); ``torchmetrics`` torch's
+            bilinear with antialiasing (since 1.8); ``tf1`` TensorFlow 1's bilinear, whose pixels lie at corners
+            (torch-fidelity, the first implementations, torchmetrics before 1.8). All but ``pytorch`` scale by
+            (x - 128) / 128.
         bias: whether the class head adds its bias; torch-fidelity's Inception Score leaves it out.
 
     Raises:
@@ -53,7 +57,7 @@ def embed(network: nn.Module, device: torch.device, resize: str, bias: bool) -> 
     *trunk, head = network.children()
 
     def forward(x: Tensor) -> dict[str, Tensor]:
-        features = nn.Sequential(*trunk)((_resized(x) - 128) / 128).flatten(1)
+        features = nn.Sequential(*trunk)(INPUTS[resize](x)).flatten(1)
         logits = head(features) if bias else features @ head.weight.T
         return {"features": features, "probs": logits.double().softmax(-1)}
 
@@ -90,11 +94,35 @@ def _bytes(image: Image.Image) -> Float[Tensor, "3 h w"]:
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float()
 
 
-def _resized(x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:
-    if x.shape[-2:] == (SIDE, SIDE):
-        return x
-    from torch_fidelity.interpolate_compat_tensorflow import (
-        interpolate_bilinear_2d_like_tensorflow1x,
+def _tf1(x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:
+    if x.shape[-2:] != (SIDE, SIDE):
+        from torch_fidelity.interpolate_compat_tensorflow import (
+            interpolate_bilinear_2d_like_tensorflow1x,
+        )
+
+        x = interpolate_bilinear_2d_like_tensorflow1x(x, size=(SIDE, SIDE), align_corners=False)
+    return (x - 128) / 128
+
+
+def _pytorch(x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:
+    return 2 * _bilinear(x / 255, antialias=False) - 1
+
+
+def _torchmetrics(x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:
+    return (_bilinear(x, antialias=True) - 128) / 128
+
+
+def _bilinear(x: Float[Tensor, "n 3 h w"], antialias: bool) -> Float[Tensor, "n 3 299 299"]:
+    return nn.functional.interpolate(
+        x, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=antialias
     )
 
-    return interpolate_bilinear_2d_like_tensorflow1x(x, size=(SIDE, SIDE), align_corners=False)
+
+INPUTS = {
+    # Resized already, picture by picture.
+    "clean": lambda x: (x - 128) / 128,
+    "pytorch": _pytorch,
+    "torchmetrics": _torchmetrics,
+    "tf1": _tf1,
+}
+"""How each library makes the network's input of 8-bit pictures."""

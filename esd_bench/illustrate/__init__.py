@@ -1,7 +1,7 @@
 """The figures of ESD (arXiv 2401.00909), one file and one command each: a picture and its numbers as CSV.
 
-``illustrate/NAME.py`` makes the figure; ``gaussian`` needs closed forms only, ``grid`` any finished runs, the others make
-their runs by the ordinary acts, so that running again resumes. This file imports nothing: it is read for ``--help``.
+``illustrate/NAME.py`` makes the figure; ``gaussian`` needs closed forms only, ``grid`` any finished runs, ``entropy`` (not in the
+paper) scored ones, the others make their runs by the ordinary acts, so that running again resumes. This file imports nothing: it is read for ``--help``.
 """
 
 from dataclasses import dataclass

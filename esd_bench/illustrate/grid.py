@@ -36,14 +36,25 @@ def grid(
         ValueError: for a method or a prompt that no run has.
     """
     runs = gather(root)
-    only = {
-        **_only(runs, "label", ("method", "label"), methods),
-        **_only(runs, "prompt", ("prompt", "text"), prompts),
-    }
+    only = chosen(runs, methods, prompts)
     paths = [out / "grid.png", out / "grid.csv"]
     contact_sheet(root, paths[0], only, azimuths=azimuths, scale=2)
     table(_numbers(gather(root, only)), paths[1], command)
     return paths
+
+
+def chosen(
+    runs: pd.DataFrame, methods: Sequence[str], prompts: Sequence[str]
+) -> dict[str, list[str]]:
+    """What to ask of ``gather`` for some methods (names or labels) and prompts (ids or texts); none are all.
+
+    Raises:
+        ValueError: for one that no run has.
+    """
+    return {
+        **_only(runs, "label", ("method", "label"), methods),
+        **_only(runs, "prompt", ("prompt", "text"), prompts),
+    }
 
 
 def _only(

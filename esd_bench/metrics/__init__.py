@@ -22,6 +22,7 @@ class Inputs:
     Attributes:
         outputs: role -> output name -> (n, d) tensor, a row per view; each output has its own width d.
         text: role -> (1, d) embedding of the plain prompt, for roles with a text tower.
+        others: role -> (q, d) embeddings of the other texts that the prompt is to be told from.
         reference: role -> output name -> (m, d), the same of the reference pictures.
         azimuth, elevation: (n,) radians of the views.
         truth: what an oracle is asked to find: ``kind`` and ``colour`` indices, where the prompt says so.
@@ -31,6 +32,7 @@ class Inputs:
     azimuth: Float[Tensor, " n"]
     elevation: Float[Tensor, " n"]
     text: Mapping[str, Float[Tensor, "1 _"]] = field(default_factory=dict)
+    others: Mapping[str, Float[Tensor, "q _"]] = field(default_factory=dict)
     reference: Mapping[str, Mapping[str, Float[Tensor, "m _"]]] = field(default_factory=dict)
     truth: Mapping[str, int] = field(default_factory=dict)
 
@@ -48,6 +50,8 @@ class Score:
         per_view: the value of each view where the metric is a mean over views.
         version: rises when a change moves the number.
         note: a caveat to print beside the number.
+        interval: where the number may lie, 95 %, for metrics that know.
+        beside: numbers to read it with, such as the ranks of FID's covariances.
     """
 
     name: str
@@ -58,10 +62,12 @@ class Score:
     per_view: Sequence[float] = ()
     version: int = 1
     note: str = ""
+    interval: tuple[float, float] | None = None
+    beside: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value."""
-        return {**self.__dict__, "per_view": list(self.per_view)}
+        return {**self.__dict__, "per_view": list(self.per_view), "beside": dict(self.beside)}
 
 
 @dataclass(frozen=True)
@@ -73,9 +79,11 @@ class Metric:
         roles: the roles whose outputs it reads (of :data:`ROLES`).
         views: ``sphere`` or ``ring``: the protocol it needs.
         reference: whether it needs reference pictures of the prior.
+        others: whether it needs the suite's other texts.
     """
 
     compute: Callable[[Inputs], Sequence[Score]]
     roles: tuple[str, ...]
     views: Literal["sphere", "ring"] = "sphere"
     reference: bool = False
+    others: bool = False

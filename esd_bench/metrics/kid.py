@@ -5,6 +5,7 @@ from jaxtyping import Float64
 
 from esd_bench.metrics import Inputs, Metric, Score
 from esd_bench.metrics._arrays import Rows, pair
+from esd_bench.metrics._two_samples import interval, standard_error, unbiased
 
 
 def kernel_distance(x: Rows, y: Rows) -> float:
@@ -27,7 +28,18 @@ def kernel_distance(x: Rows, y: Rows) -> float:
     7.0
     """
     a, b = pair(x, y)
-    return _others(_kernel(a, a)) + _others(_kernel(b, b)) - 2 * float(_kernel(a, b).mean())
+    return unbiased(_kernel(a, a), _kernel(b, b), _kernel(a, b))
+
+
+def kernel_error(x: Rows, y: Rows) -> float | None:
+    """Standard error of :func:`kernel_distance` by the jackknife; None below three rows.
+
+    Common libraries print the spread of random subsets instead, which is that of smaller samples and changes with their
+    number, size and seed; the jackknife is a closed form of the Gram matrices. It takes pictures for independent draws.
+    Views of one asset are not: the interval says how far pictures decide the number, not how far assets do.
+    """
+    a, b = pair(x, y)
+    return standard_error(_kernel(a, a), _kernel(b, b), _kernel(a, b))
 
 
 def _kernel(
@@ -36,17 +48,12 @@ def _kernel(
     return (a @ b.T / a.shape[1] + 1) ** 3
 
 
-def _others(gram: Float64[np.ndarray, "n n"]) -> float:
-    """Mean over pairs of different rows, which makes the estimate unbiased."""
-    n = len(gram)
-    return float((gram.sum() - np.trace(gram)) / (n * (n - 1)))
-
-
 def kid() -> Metric:
     """Kernel distance between an asset's views and the prior's own pictures; unbiased where FID is not (lower: nearer)."""
 
     def compute(inputs: Inputs) -> list[Score]:
         x, y = inputs.outputs["features"]["features"], inputs.reference["features"]["features"]
-        return [Score("kid", kernel_distance(x, y), "", "lower", len(x))]
+        value, error = kernel_distance(x, y), kernel_error(x, y)
+        return [Score("kid", value, "", "lower", len(x), interval=interval(value, error))]
 
     return Metric(compute, roles=("features",), reference=True)

@@ -168,6 +168,7 @@ def inputs(n: int = 36, m: int = 20) -> Inputs:
         azimuth=cameras.azimuth,
         elevation=cameras.elevation,
         text={"clip": text},
+        others={"clip": rows(5, 16)},
         reference=offered(m),
         truth={"kind": 2, "colour": 3},
     )
@@ -199,6 +200,7 @@ def test_the_order_of_the_views_does_not_matter(name):
         azimuth=whole.azimuth[order],
         elevation=whole.elevation[order],
         text=whole.text,
+        others=whole.others,
         reference=whole.reference,
         truth=whole.truth,
     )

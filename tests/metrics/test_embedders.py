@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from esd_bench import plugins
 from esd_bench.embedders import _network
 from esd_bench.embedders.clip import clip
 from esd_bench.embedders.embedded import judge
@@ -126,6 +127,42 @@ def test_batches_are_padded_so_that_company_does_not_matter(folder: Path) -> Non
     assert not whole.is_inference()
 
 
+def photographs(n: int, size: int) -> torch.Tensor:
+    """Crops of a real photograph."""
+    data = pytest.importorskip("skimage.data")
+    whole = torch.from_numpy(data.astronaut().copy()).permute(2, 0, 1).float() / 255
+    corners = [(23 * i % (512 - size), 41 * i % (512 - size)) for i in range(n)]
+    return torch.stack([whole[:, y : y + size, x : x + size] for y, x in corners])
+
+
+def judges(name: str) -> Any:
+    """The networks that answer with real weights."""
+    if name == "imagenet":
+        pytest.importorskip("efficientnet_lite_pytorch")
+    options = {"clip": {"model": "embedded"}}.get(name, {})
+    return plugins.load("embedders", name)(CPU, **options)
+
+
+@pytest.mark.parametrize("name", ["clip", "embedded", "imagenet"])
+def test_other_batches_and_threads_agree_to_rounding_and_equal_ones_to_the_bit(name: str) -> None:
+    network, pictures = judges(name), photographs(5, 96)
+    network.batch = 4
+    base = network.images(pictures)
+    again = network.images(pictures)
+    threads, other = torch.get_num_threads(), []
+    try:
+        torch.set_num_threads(2 if threads == 1 else 1)
+        other.append(network.images(pictures))
+    finally:
+        torch.set_num_threads(threads)
+    for network.batch in (1, 3):
+        other.append(network.images(pictures))
+    for output, value in base.items():
+        assert torch.equal(again[output], value)
+        scale = value.abs().max()
+        assert all(float((x[output] - value).abs().max() / scale) < 1e-5 for x in other), output
+
+
 class Stand(nn.Module):
     """A classifier's four heads, random."""
 
@@ -195,6 +232,53 @@ def test_inception_in_tf1_mode_is_torch_fidelitys(network: nn.Module, size: int)
         assert torch.equal(outputs["features"], features)
         assert outputs["probs"].numpy() == pytest.approx(expected.softmax(-1).numpy(), rel=1e-4)
     assert embed(network, CPU, "clean", True).digest != embed(network, CPU, "tf1", True).digest
+
+
+def packages_input(mode: str, network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    """Features of 8-bit pictures by the package whose numbers a mode promises, with the same weights."""
+    arrays = [x.permute(1, 2, 0).numpy() for x in pixels]
+    if mode == "torchmetrics":
+        from torchmetrics.image.fid import NoTrainInceptionV3
+
+        with patch.object(NoTrainInceptionV3, "load_state_dict"), patch("torch.load"):
+            theirs = NoTrainInceptionV3("x", ["2048"], "unused")
+        nn.Module.load_state_dict(theirs, network.state_dict())
+        return theirs(pixels)
+    if mode == "pytorch":
+        from pytorch_fid import inception as module
+        from torchvision.transforms.functional import to_tensor
+
+        with patch.object(
+            module, "load_state_dict_from_url", lambda *_, **__: network.state_dict()
+        ):
+            theirs = module.InceptionV3([3]).eval()
+        return theirs(torch.stack([to_tensor(Image.fromarray(x)) for x in arrays]))[0].flatten(1)
+    from cleanfid.resize import build_resizer
+
+    resize = build_resizer("clean")
+    resized = torch.stack([torch.from_numpy(resize(x).transpose(2, 0, 1)) for x in arrays])
+    # clean-fid's network is this one in TorchScript; at 299 pixels it resizes nothing.
+    return nn.Sequential(*[*network.children()][:-1])((resized - 128) / 128).flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "package"),
+    [("clean", "cleanfid"), ("pytorch", "pytorch_fid"), ("torchmetrics", "torchmetrics")],
+)
+def test_a_fid_mode_is_the_package_s_own_features(
+    network: nn.Module, mode: str, package: str
+) -> None:
+    pytest.importorskip(package)
+    # Larger than the network's input, where antialiasing matters.
+    pictures = noise(2, 400)
+    found = embed(network, CPU, mode, True)
+    found.batch = 2
+    with torch.inference_mode():
+        expected = packages_input(mode, network, (pictures * 255).round().byte())
+    features = found.images(pictures)["features"]
+    assert float((features - expected).abs().max() / expected.abs().max()) < 1e-5
+    others = {"clean", "pytorch", "torchmetrics", "tf1"} - {mode}
+    assert found.digest not in {embed(network, CPU, x, True).digest for x in others}
 
 
 def test_the_clean_resize_is_pils_antialiased_bicubic_without_rounding(network: nn.Module) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esd_bench.metrics import Inputs
-from esd_bench.metrics.fid import fid, frechet_distance
+from esd_bench.metrics.fid import above_floor, fid, frechet_distance, rank
 
 
 def by_square_root(x: np.ndarray, y: np.ndarray) -> float:
@@ -129,11 +129,50 @@ def test_plugin_gives_the_floor_beside_the_value() -> None:
         torch.zeros(12),
         reference={"features": {"features": y}},
     )
-    value, floor = fid().compute(inputs)
+    value, floor, excess = fid().compute(inputs)
     assert (value.name, value.n, value.better) == ("fid", 12, "lower")
     assert value.value == frechet_distance(x, y)
     assert (floor.name, floor.n) == ("fid_floor", 5)
     assert floor.value == frechet_distance(y[0::2], y[1::2])
+    assert value.beside == {"rank": 5, "reference_rank": 5, "width": 5}
+    k, own, same = above_floor(x, y)
+    assert (excess.name, excess.n, k) == ("fid_excess", 5, 5)
+    assert excess.value == excess.beside["fid"] - excess.beside["floor"]
+    assert excess.value == pytest.approx(own - same)
+
+
+@pytest.mark.parametrize(("n", "m", "k"), [(12, 10, 5), (3, 40, 3), (8, 16, 8)])
+def test_the_floor_above_which_a_value_stands_has_its_n(n: int, m: int, k: int) -> None:
+    x, y = sets(7, n, m, 24)
+    found, own, floor = above_floor(x, y, splits=1)
+    assert found == k
+    random = np.random.default_rng(0)
+    seen, order = random.permutation(n)[:k], random.permutation(m)
+    against, same = y[order[:k]], y[order[k : 2 * k]]
+    assert own == frechet_distance(x[seen], against)
+    assert floor == frechet_distance(same, against)
+
+
+def test_one_law_on_both_sides_has_no_excess_though_its_distance_is_large() -> None:
+    rng = np.random.default_rng(8)
+    scale = 1 / np.arange(1, 65)
+    far, excess = [], []
+    for _ in range(40):
+        x, y = rng.normal(size=(20, 64)) * scale, rng.normal(size=(40, 64)) * scale
+        _, own, floor = above_floor(x, y, splits=4)
+        far.append(own)
+        excess.append(own - floor)
+    assert abs(np.mean(excess)) < 3 * np.std(excess) / 40**0.5
+    assert np.mean(far) > 10 * abs(np.mean(excess))
+
+
+def test_ranks_count_directions_that_float32_resolves() -> None:
+    x, _ = sets(9, 12, 9, 64)
+    assert rank(x) == 11
+    assert rank(np.repeat(x, 4, 0)) == 11
+    assert rank(x.astype(np.float32)) == 11
+    assert rank(np.repeat(x[:1], 12, 0)) == 0
+    assert rank(np.random.default_rng(0).normal(size=(90, 7))) == 7
 
 
 def test_import_is_light() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from esd_bench.metrics import Inputs
-from esd_bench.metrics.kid import kernel_distance, kid
+from esd_bench.metrics.kid import kernel_distance, kernel_error, kid
 
 
 def slow(x: np.ndarray, y: np.ndarray) -> float:
@@ -46,6 +46,24 @@ def test_agrees_with_torch_fidelity_and_torchmetrics_on_one_subset_of_everything
     assert kernel_distance(x, y) == pytest.approx(float(torchmetrics.poly_mmd(a, b)), rel=1e-9)
 
 
+def test_the_error_is_that_of_leaving_rows_out_one_by_one() -> None:
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(9, 5)), rng.normal(size=(7, 5)) + 0.5
+    variance = 0.0
+    for a, other in ((x, y), (y, x)):
+        left = [kernel_distance(np.delete(a, i, 0), other) for i in range(len(a))]
+        variance += (len(a) - 1) * np.var(left)
+    assert kernel_error(x, y) == pytest.approx(np.sqrt(variance), rel=1e-9)
+    assert kernel_error(x[:2], y) is None
+
+
+def test_the_error_is_the_spread_over_samples() -> None:
+    rng = np.random.default_rng(4)
+    drawn = [(rng.normal(size=(30, 6)), rng.normal(size=(24, 6)) + 0.4) for _ in range(300)]
+    spread = np.std([kernel_distance(x, y) for x, y in drawn])
+    assert np.mean([kernel_error(x, y) for x, y in drawn]) == pytest.approx(spread, rel=0.2)
+
+
 def test_plugin() -> None:
     x, y = torch.rand(6, 3), torch.rand(4, 3)
     inputs = Inputs(
@@ -56,3 +74,6 @@ def test_plugin() -> None:
     )
     (found,) = kid().compute(inputs)
     assert found.value == kernel_distance(x, y)
+    low, high = found.interval
+    assert high - low == pytest.approx(2 * 1.96 * kernel_error(x, y))
+    assert (low + high) / 2 == pytest.approx(found.value)

@@ -1,6 +1,7 @@
 """Scoring: every picture once, the same bits in any company, bad files named and the rest done."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,17 @@ import pytest
 import torch
 
 from esd_bench import cameras, features, plugins
+from esd_bench.features import Features
+from esd_bench.measure import Bench
 from esd_bench.metrics.fid import frechet_distance
 from esd_bench.prompts import Prompt
 from esd_bench.reference import sets
+from esd_bench.report import report
 from esd_bench.score import Settings, Summary, score
 from esd_bench.spec import Choice, RunSpec, Stage
 from esd_bench.store import Run, RunRecord, RunStore
 from esd_bench.views import ViewSet
+from tests.pipeline.command import command
 
 JUDGE = '''
 """A stand-in for all networks: a fixed random linear map of small pictures."""
@@ -102,13 +107,26 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+IN_BAND = "band:-10:45 of sphere:15"
+BAND_STEM = "@band--10-45-of-sphere-15"
+
+
+def on(views: str) -> list[str]:
+    """The metrics that look at a sphere, or at a ring."""
+    return [x for x in plugins.names("metrics") if plugins.load("metrics", x)().views == views]
+
+
 def test_every_metric_is_scored_and_described(world: World) -> None:
     run = world.run("a red cat")
+    world.run("a blue dog")
     summary = world.score()
     assert not summary.problems
-    assert summary.scored == len(plugins.names("metrics"))
     stored = world.store.scores(run)
-    assert {"clip_distance", "fid", "inception", "kid", "janus"} <= set(stored)
+    assert set(stored) == {*plugins.names("metrics"), *(x + BAND_STEM for x in on("sphere"))}
+    assert summary.scored == 2 * len(stored)
+    assert {"clip_distance", "fid", "inception", "kid", "janus", "cmmd", "r_precision"} <= set(
+        stored
+    )
     names = {s["name"] for file in stored.values() for s in file["scores"]}
     assert {
         "clip_distance",
@@ -174,9 +192,104 @@ def test_neighbours_and_order_do_not_change_a_bit(world: World, tmp_path: Path) 
     world.score(["kid"])
     world.score()
     (other,) = world.store.find(prompt="a-red-cat", seed=1)
+    assert len(alone.store.scores(run)) > 10
     for name, file in alone.store.scores(run).items():
         assert file["scores"] == world.store.scores(other)[name]["scores"]
         assert file["key"] == world.store.scores(other)[name]["key"]
+
+
+def test_the_supervised_band_is_the_sphere_s_own_views_there(world: World) -> None:
+    run = world.run("a red cat")
+    assert world.score(["inception", "clip_distance", "janus"]).forwards == 2
+    stored = world.store.scores(run)
+    whole, band = stored["inception"], stored["inception" + BAND_STEM]
+    degrees = [math.degrees(x) for x in whole["views"]["elevation"]]
+    inside = [i for i, x in enumerate(degrees) if -10 <= x <= 45]
+    assert 2 < len(inside) < 15
+    assert band["comparability"]["protocol"] == IN_BAND
+    assert band["comparability"]["n"] == len(inside)
+    assert band["key"] != whole["key"]
+    entropies = whole["scores"][0]["per_view"]
+    assert band["scores"][0]["per_view"] == [entropies[i] for i in inside]
+    assert band["views"]["azimuth"] == [whole["views"]["azimuth"][i] for i in inside]
+    assert not any(name.startswith("janus@") for name in stored)
+    for none in ({"band": None}, {"views": ("sphere:15", "ring:15:12"), "band": (89.0, 90.0)}):
+        assert world.score(["inception"], again=True, **none).scored == 1
+
+
+def test_the_places_of_the_views_stand_in_the_file_once(world: World) -> None:
+    run = world.run("a red cat")
+    world.score(["inception", "kid"])
+    stored = world.store.scores(run)
+    at = cameras.protocol("sphere:15", 8)
+    assert stored["inception"]["views"]["azimuth"] == pytest.approx(at.azimuth.tolist(), abs=1e-6)
+    assert stored["inception"]["views"]["elevation"] == pytest.approx(
+        at.elevation.tolist(), abs=1e-6
+    )
+    assert len(stored["inception"]["scores"][0]["per_view"]) == 15
+    assert "views" not in stored["kid"]
+
+
+def test_a_prompt_is_told_from_the_others_of_its_suite(world: World) -> None:
+    run = world.run("a red cat")
+    (reason,) = world.score(["r_precision"]).skipped
+    assert "one prompt" in reason
+    keys = []
+    for text in ("a blue dog", "a green tree"):
+        world.run(text)
+        world.score(["r_precision"])
+        keys.append(world.store.scores(run)["r_precision"]["comparability"]["texts"])
+    assert [key["n"] for key in keys] == [2, 3]
+    assert keys[0]["digest"] != keys[1]["digest"]
+    others = [x for x in world.store.find() if x.spec.prompt.text != "a red cat"]
+    for other in others:
+        assert world.store.scores(other)["r_precision"]["comparability"]["texts"] == keys[1]
+
+
+def test_a_shipped_suite_is_its_own_set_of_texts(world: World) -> None:
+    bench = Bench(Features(world.folder), world.settings, {"demo": ["a cat"]})
+    made = world.run("a blue owl")
+    shipped = replace(made, spec=replace(made.spec, suite="demo"))
+    assert bench._others(shipped) == ("an orange dog",)
+    elsewhere = replace(shipped, spec=replace(shipped.spec, prompt=Prompt("a red cat")))
+    assert bench._others(elsewhere) == ("a cat",)
+
+
+def test_a_fid_mode_changes_the_network_the_key_and_nothing_else(world: World) -> None:
+    real = Choice.of("priors", "stable_diffusion", {"folder": "owner/name"})
+    base = features.defaults(real)
+    found = features.with_fid_mode(base, "pytorch")
+    assert found["features"] == found["classifier"] != base["features"]
+    assert found["features"].get("resize") == "pytorch"
+    assert found["clip"] == base["clip"]
+    own = {**base, "classifier": world.judge, "features": world.judge}
+    changed = features.with_fid_mode(own, "tf1")
+    assert changed["classifier"] == world.judge
+    assert (changed["features"].name, changed["features"].get("resize")) == ("inception", "tf1")
+    named = {"features": Choice.of("embedders", "inception", {"weights": "mine.pth"})}
+    assert features.with_fid_mode(named, "clean")["features"].get("weights") == "mine.pth"
+    with pytest.raises(ValueError, match="clean, pytorch, torchmetrics, tf1"):
+        world.score(fid_mode="keras")
+    world.run("a red cat")
+    (problem,) = world.score(["kid"], fid_mode="torchmetrics").problems
+    assert "no weights at" in problem
+
+
+def test_numbers_of_different_keys_still_make_no_table(world: World) -> None:
+    world.run("a red cat")
+    world.score(["clip_distance"])
+    world.run("a blue dog")
+    store = world.store.root
+    report(store, "overview")
+    score(store, ["clip_distance"], replace(world.settings, background="black"))
+    folder = world.store.find(prompt="a-red-cat")[0].folder / "scores"
+    for name in ("clip_distance", "clip_distance" + BAND_STEM):
+        path = folder / f"{name}.json"
+        kept = json.loads(path.read_text())
+        kept["comparability"]["background"] = "white"
+        path.write_text(json.dumps(kept))
+    with pytest.raises(ValueError, match=r"can't be compared: .* background"):
+        report(store, "overview")
 
 
 def _made(path: Path) -> Path:
@@ -217,9 +330,9 @@ def test_a_truncated_picture_is_named_and_the_rest_goes_on(world: World) -> None
     victim.write_bytes(victim.read_bytes()[:40])
     summary = world.score()
     assert all(str(victim) in problem for problem in summary.problems)
-    assert len(summary.problems) == 4
-    assert set(world.store.scores(bad)) == {"janus"}
-    assert len(world.store.scores(good)) == 5
+    assert len(summary.problems) == len(on("sphere"))
+    assert set(world.store.scores(bad)) == set(on("ring"))
+    assert len(world.store.scores(good)) == 2 * len(on("sphere")) + len(on("ring"))
 
 
 def test_an_altered_picture_is_noticed(world: World) -> None:
@@ -277,7 +390,7 @@ def test_a_missing_network_is_one_line_for_all_runs(world: World) -> None:
     assert "absent.pth" in problem
     assert "torch-fidelity" in problem
     assert count == 3
-    assert summary.scored == 3
+    assert summary.scored == 2 * 3
 
 
 def test_a_network_without_the_output_of_its_role_is_refused(world: World) -> None:
@@ -313,7 +426,7 @@ def test_a_metric_of_ones_own_is_one_file(world: World) -> None:
         "def brightness():\n"
         "    return Metric(lambda x: [Score('brightness', float(x.elevation.mean()), '', None, 15)], roles=())\n"
     )
-    assert world.score([str(mine)]).scored == 1
+    assert world.score([str(mine)], band=None).scored == 1
     assert world.store.scores(run)["brightness"]["scores"][0]["n"] == 15
 
 
@@ -323,11 +436,11 @@ def test_a_changed_formula_or_a_broken_file_is_scored_again(world: World) -> Non
     text = "from esd_bench.metrics import Metric, Score\ndef one():\n    return Metric(lambda x: [Score('one', 1.0, '', None, 15)], ())\n"
     for value in ("1.0", "2.0"):
         mine.write_text(text.replace("1.0", value))
-        assert world.score([str(mine)]).scored == 1
-        assert world.score([str(mine)]).kept == 1
+        assert world.score([str(mine)]).scored == 2
+        assert world.score([str(mine)]).kept == 2
         assert world.store.scores(run)["one"]["scores"][0]["value"] == float(value)
     (run.folder / "scores" / "one.json").write_text("{")
-    assert world.score([str(mine)]).scored == 1
+    assert world.score([str(mine)], band=None).scored == 1
 
 
 def test_progress_is_told(world: World) -> None:
@@ -348,6 +461,16 @@ def test_bad_requests(world: World) -> None:
         world.score(background="pink")
     with pytest.raises(ValueError, match="two pictures"):
         world.score(references=1)
+
+
+@pytest.mark.parametrize(
+    "words", [("--fid-mode", "keras"), ("--band", "low"), ("--band", "50:10"), ("--band", "1:2:3")]
+)
+def test_bad_options_are_one_line(world: World, words: tuple[str, str]) -> None:
+    said = command("score", world.store.root, *words)
+    assert said.code == 2
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
 
 
 def test_networks_by_family() -> None:
