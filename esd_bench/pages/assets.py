@@ -78,15 +78,17 @@ class Asset:
         """A score, or NaN."""
         return next((x.value for x in self.numbers if x.score == score), math.nan)
 
-    def views(self, score: str) -> tuple[str, np.ndarray] | None:
-        """The protocol and the value of each view, of a score that is a mean over views."""
+    @cached_property
+    def views(self) -> dict[str, tuple[str, np.ndarray]]:
+        """Score -> the protocol and the value of each view, of scores that are means over the run's own views."""
+        found = {}
         for path in sorted((self.folder / "scores").glob("*.json")):
             file = _read(path) if "@" not in path.stem else {}
-            for found in file.get("scores", ()):
-                if found["name"] == score and found.get("per_view"):
-                    values = np.asarray(found["per_view"], dtype=np.float64)
-                    return str(file["comparability"]["protocol"]), values
-        return None
+            for score in file.get("scores", ()):
+                if score.get("per_view"):
+                    values = np.asarray(score["per_view"], dtype=np.float64)
+                    found[str(score["name"])] = str(file["comparability"]["protocol"]), values
+        return found
 
     def angles(self, protocol: str) -> np.ndarray | None:
         """(n, 2) azimuth and elevation in degrees of stored views; None where they were not stored."""
@@ -149,5 +151,11 @@ def _number(row: Mapping[Any, Any]) -> Number:
 
 
 def origin(row: Mapping[Any, Any]) -> str:
-    """The anchor of a number's key and provenance, which many numbers share."""
-    return "k" + hashed(row["score"], row["key"], row["provenance"])
+    """The anchor of how a number was measured, which many numbers share."""
+    return "k" + hashed(json.dumps(conditions(row), sort_keys=True), row["provenance"])
+
+
+def conditions(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A comparability key without the version of the score: scores of one measurement share it; and the views' number."""
+    key = {k: v for k, v in json.loads(row["key"] or "{}").items() if k != "version"}
+    return {**key, "network": row["network"], "n": int(row["n"])}

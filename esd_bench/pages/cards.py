@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from esd_bench.formats.printed import number
 from esd_bench.pages.assets import Asset, assets_of
 from esd_bench.pages.colours import Style, bare, hollow
 from esd_bench.pages.folder import Folder
@@ -21,6 +22,8 @@ HEADLINES = ("janus_rate", "fronts_elsewhere", "consistency", "ig", "clip_distan
 FRONTS = ("front_share", "front_elsewhere")
 """Scores whose values of single views say how like a front each is: of an oracle, of a detector."""
 ENTROPY = "iq"
+Span = tuple[float, float] | None
+"""The ends of a scale, if there is anything to show on it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,6 @@ class Prompt:
     page: str
     text: str
     seeds: tuple[tuple[int, tuple[Card, ...]], ...]
-    entropy: tuple[float, float] | None
 
     @property
     def cards(self) -> list[Card]:
@@ -53,29 +55,32 @@ class Prompt:
         return [card for _, cards in self.seeds for card in cards]
 
 
-def prompt(page: str, rows: pd.DataFrame, styles: Mapping[str, Style], folder: Folder) -> Prompt:
+def prompt(
+    page: str, rows: pd.DataFrame, span: Span,
+    styles: Mapping[str, Style], folder: Folder,
+) -> Prompt:  # fmt: skip
     """Everything on one prompt's page; strips and models are stored on the way."""
     order = {label: i for i, label in enumerate(labels(rows))}
     assets = sorted(assets_of(rows), key=lambda x: (x.facts["seed"], order[x.facts["label"]]))
-    entropies = {x.id: x.views(ENTROPY) for x in assets}
-    known = np.concatenate([found[1] for found in entropies.values() if found] or [np.zeros(0)])
-    ends = (float(known.min()), float(known.max())) if len(known) else None
-    cards = [_card(x, entropies[x.id], ends, styles, folder) for x in assets]
+    cards = [_card(x, span, styles, folder) for x in assets]
     seeds = sorted({int(x.facts["seed"]) for x in assets})
     by_seed = tuple((s, tuple(c for c in cards if c.asset.facts["seed"] == s)) for s in seeds)
-    return Prompt(page, str(rows["text"].iloc[0]), by_seed, ends)
+    return Prompt(page, str(rows["text"].iloc[0]), by_seed)
 
 
-Views = tuple[str, np.ndarray] | None
+def entropies(rows: pd.DataFrame) -> Span:
+    """The least and the greatest entropy of any single view: all maps share one scale."""
+    scored = rows[rows["score"] == ENTROPY]
+    found = [asset.views[ENTROPY][1] for asset in assets_of(scored) if ENTROPY in asset.views]
+    return (
+        (min(float(x.min()) for x in found), max(float(x.max()) for x in found)) if found else None
+    )
 
 
-def _card(
-    asset: Asset, entropy: Views, ends: tuple[float, float] | None,
-    styles: Mapping[str, Style], folder: Folder,
-) -> Card:  # fmt: skip
+def _card(asset: Asset, span: Span, styles: Mapping[str, Style], folder: Folder) -> Card:
     label = str(asset.facts["label"])
     script, lacking = model(asset, folder)
-    numbers = {x.score: x.text for x in asset.numbers if math.isfinite(x.value)}
+    numbers = {x.score: number(x.value, 3) for x in asset.numbers if math.isfinite(x.value)}
     return Card(
         asset,
         styles[bare(label)],
@@ -83,20 +88,20 @@ def _card(
         strip(asset, folder),
         script,
         lacking,
-        tuple(_maps(asset, entropy, ends or (0.0, 1.0))),
+        tuple(_maps(asset, span or (0.0, 1.0))),
         tuple((score, numbers[score]) for score in HEADLINES if score in numbers),
         tuple(story(asset)),
     )
 
 
-def _maps(asset: Asset, entropy: Views, ends: tuple[float, float]) -> Iterator[Markup]:
-    front = next(filter(None, map(asset.views, FRONTS)), None)
-    for found, what in ((front, "front-likeness"), (entropy, "entropy")):
+def _maps(asset: Asset, span: tuple[float, float]) -> Iterator[Markup]:
+    front = next((asset.views[x] for x in FRONTS if x in asset.views), None)
+    for found, what in ((front, "front-likeness"), (asset.views.get(ENTROPY), "entropy")):
         angles = asset.angles(found[0]) if found else None
         if found is None or angles is None or len(angles) != len(found[1]):
             continue
         if what == "entropy":
-            yield sphere_map(found[1], angles, what, " nats", ends)
+            yield sphere_map(found[1], angles, what, " nats", span)
         elif np.ptp(angles[:, 1]) < 1:
             yield ring_map(found[1], angles, what)
         else:

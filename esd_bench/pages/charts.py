@@ -33,12 +33,11 @@ def intervals(body: Body, styles: Mapping[str, Style]) -> list[Plot]:
     """A plot for each column of a table that has intervals."""
     found = []
     for k, column in enumerate(body.columns):
+        cells = [(names[0], row[k]) for names, row in body.rows]
         points = [
-            Point(
-                names[0], 0, cells[k].value, cells[k].interval, f"{names[0]}: {cells[k].value:.4g}"
-            )
-            for names, cells in body.rows
-            if cells[k].value is not None and math.isfinite(cells[k].value or math.nan)
+            Point(name, 0, x.value, x.interval, f"{name}: {x.value:.4g}")
+            for name, x in cells
+            if x.value is not None and math.isfinite(x.value)
         ]
         if len(points) > 1 and any(p.interval for p in points):
             better = {"higher": "higher is better", "lower": "lower is better", None: ""}[
@@ -80,7 +79,8 @@ def over_lambda(
 
 
 def _points(rows: pd.DataFrame, styles: Mapping[str, Style]) -> Iterator[Point]:
-    for (method, wording, value), own in rows.groupby(["method", "wording", LAMBDA], sort=True):
+    for keys, own in rows.groupby(["method", "wording", LAMBDA], sort=True):
+        method, wording, value = (str(x) for x in keys)
         numbers = stats.over_seeds(own)
         if numbers.empty:
             continue
@@ -90,7 +90,7 @@ def _points(rows: pd.DataFrame, styles: Mapping[str, Style]) -> Iterator[Point]:
             first = first.removesuffix(ending)
         mean, interval = float(numbers.mean()), stats.bootstrap_interval(numbers)
         ends = f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else ""
-        said = f"{method}, {wording}, λ = {value:g}: {mean:.4g}{ends}, {len(numbers)} prompts"
+        said = f"{method}, {wording}, λ = {value}: {mean:.4g}{ends}, {len(numbers)} prompts"
         yield Point(f"{first}, {wording}", float(value), mean, interval, said)
 
 

@@ -55,46 +55,37 @@ def traps() -> Markup:
 
 def _section(path: Path) -> Section:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    makers = _makers(tree)
+    makers = _makers(tree, path.stem)
     entries = [
-        Entry(
-            f"f-{path.stem}-{node.name}",
-            node.name,
-            tuple(makers.get(node.name, ())),
-            _docstring(node),
-        )
+        Entry(f"f-{path.stem}-{node.name}", node.name, tuple(makers[node.name]), _docstring(node))
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and node.name[0] != "_" and ast.get_docstring(node)
+        if isinstance(node, ast.FunctionDef) and node.name in makers and ast.get_docstring(node)
     ]
-    said = {score for entry in entries for score in entry.scores}
-    # A score whose function the file does not name is explained by the file's own function.
-    rest = tuple(x for scores in makers.values() for x in scores if x not in said)
-    whole = [
-        Entry(e.id, e.name, (*e.scores, *rest), e.text) if e.name == path.stem else e
-        for e in entries
-    ]
-    return Section(f"m-{path.stem}", path.stem.replace("_", " "), _docstring(tree), tuple(whole))
+    return Section(f"m-{path.stem}", path.stem, _docstring(tree), tuple(entries))
 
 
-def _makers(tree: ast.Module) -> dict[str, list[str]]:
-    """Function -> the scores whose value it is: ``Score("iq", quality(p), ...)`` reads as quality -> iq."""
+def _makers(tree: ast.Module, own: str) -> dict[str, list[str]]:
+    """Function -> the scores that it explains: that of its name, or whose value it is (``Score("iq", quality(p), ...)``).
+
+    The file's own function explains what no other does.
+    """
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    aliases = _aliases(tree)
-    found: dict[str, list[str]] = {}
+    aliases, found = _aliases(tree), dict[str, list[str]]({own: []})
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "Score"
-        ):
-            name, value = node.args[:2]
-            if isinstance(name, ast.Constant):
-                called = [
-                    aliases.get(x.id, x.id) for x in ast.walk(value) if isinstance(x, ast.Name)
-                ]
-                maker = next((x for x in called if x in functions), "")
-                found.setdefault(maker, []).append(str(name.value))
+        if not (isinstance(node, ast.Call) and _called(node) == "Score" and len(node.args) > 1):
+            continue
+        name, value = node.args[:2]
+        if isinstance(name, ast.Constant):
+            used = [aliases.get(x.id, x.id) for x in ast.walk(value) if isinstance(x, ast.Name)]
+            maker = next(
+                (x for x in (str(name.value), *used) if x in functions and x[0] != "_"), own
+            )
+            found.setdefault(maker, []).append(str(name.value))
     return found
+
+
+def _called(node: ast.expr) -> str:
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
 
 
 def _aliases(tree: ast.Module) -> dict[str, str]:
@@ -104,12 +95,8 @@ def _aliases(tree: ast.Module) -> dict[str, str]:
         if isinstance(node, ast.Assign):
             targets, values = _parts(node.targets[0]), _parts(node.value)
             for target, value in zip(targets, values, strict=False):
-                if (
-                    isinstance(target, ast.Name)
-                    and isinstance(value, ast.Call)
-                    and isinstance(value.func, ast.Name)
-                ):
-                    found[target.id] = value.func.id
+                if isinstance(target, ast.Name) and _called(value):
+                    found[target.id] = _called(value)
     return found
 
 

@@ -59,6 +59,7 @@ class Renderer:
             "anchors": anchors,
             "scale": scale(),
             "names": NAMES,
+            "dict": dict,
         }
 
     def __call__(self, template: str, depth: int = 0, **told: Any) -> str:

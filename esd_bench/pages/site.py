@@ -1,6 +1,6 @@
 """The report as a whole: which pages there are, in which order they are made, and what they are told."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,12 @@ import pandas as pd
 from esd_bench import formats, plugins
 from esd_bench.gather import gather, write_scores
 from esd_bench.pages import charts, glossary
-from esd_bench.pages.assets import Asset, assets_of, hashed
-from esd_bench.pages.cards import Card, Prompt, prompt, thumbs
+from esd_bench.pages.assets import assets_of, hashed
+from esd_bench.pages.cards import Card, Prompt, Span, entropies, prompt, thumbs
 from esd_bench.pages.colours import Style, styles
 from esd_bench.pages.folder import Folder, human
 from esd_bench.pages.grids import Grid, grid
-from esd_bench.pages.origins import origins
+from esd_bench.pages.origins import by_score, origins
 from esd_bench.pages.render import STATIC, Renderer
 from esd_bench.pages.strips import Strip, thumbnails
 from esd_bench.report import build, find_table
@@ -88,6 +88,11 @@ class Site:
         return styles(labels(self.frame))
 
     @cached_property
+    def span(self) -> Span:
+        """The ends of the scale of entropies."""
+        return entropies(self.frame)
+
+    @cached_property
     def pages(self) -> dict[str, str]:
         """Prompt -> the name of its page, in the order of the pages."""
         names = sorted(set(self.frame["prompt"]), key=natural)
@@ -96,96 +101,132 @@ class Site:
     @cached_property
     def ranking(self) -> tuple[str, pd.DataFrame]:
         """The score that says Janus, and its rows from the worst on."""
-        score = next((x for x in WORST if (self.frame["score"] == x).any()), "")
-        rows = self.frame[
-            (self.frame["score"] == score) & self.frame["value"].notna() & (score != "")
-        ]
+        score = next((x for x in WORST if (self.frame["score"] == x).any()), "none")
+        rows = self.frame[(self.frame["score"] == score) & self.frame["value"].notna()]
         return score, rows.sort_values(["value", "run"], ascending=[False, True], kind="stable")
+
+    @cached_property
+    def sections(self) -> list[glossary.Section]:
+        """Of the glossary."""
+        return glossary.sections()
+
+    @cached_property
+    def render(self) -> Renderer:
+        """Templates filled with what all of them show."""
+        return Renderer(self.frame, self.styles, glossary.anchors(self.sections), self.name)
 
     def build(self, progress: Progress) -> None:
         """Everything; the first page comes last, so that it never leads to what is not there yet."""
         for path in sorted(STATIC.glob("report.*")):
-            self.folder.write(f"static/{path.name}", path.read_bytes())
-        sections = glossary.sections()
-        self.render = Renderer(self.frame, self.styles, glossary.anchors(sections), self.name)
-        for page in self._pages(sections, progress):
-            self.folder.write(*page)
+            self._copy(path.name)
+        self._prompts(progress)
+        self._scores()
+        for name in ("glossary", "provenance", "failures", "janus", "plots", "tables", "index"):
+            told = getattr(self, f"_{name}")()
+            self.folder.write(f"{name}.html", self.render(f"{name}.html", **told))
         self.folder.tidy()
 
-    def _pages(
-        self, sections: list[glossary.Section], progress: Progress
-    ) -> Iterator[tuple[str, str]]:
-        yield from self._prompts(progress)
-        self._scores()
-        yield (
-            "glossary.html",
-            self.render("glossary.html", sections=sections, traps=glossary.traps()),
-        )
-        yield "provenance.html", self.render("provenance.html", origins=origins(self.frame))
-        yield (
-            "failures.html",
-            self.render("failures.html", failures=self._failures(), pages=self.pages),
-        )
-        yield "janus.html", self._janus()
-        yield "plots.html", self.render("plots.html", **self._plots())
-        first, rest = (
-            self._grids(FIRST),
-            self._grids(n for n in plugins.names("tables") if n not in FIRST),
-        )
-        yield "tables.html", self.render("tables.html", tables=rest)
-        size = human(self.folder.size)
-        yield (
-            "index.html",
-            self.render(
-                "index.html", tables=first, gallery=self.gallery, size=size, **self._counts()
-            ),
-        )
+    def _copy(self, name: str) -> None:
+        self.folder.write(f"static/{name}", (STATIC / name).read_bytes())
 
     # ---- prompts ---------------------------------------------------------------------------------------------------
 
-    def _prompts(self, progress: Progress) -> Iterator[tuple[str, str]]:
-        wanted = set(self.ranking[1]["run"][:EXAMPLES])
+    def _prompts(self, progress: Progress) -> None:
+        """One at a time; of each only what other pages show is kept, so that thousands of assets fit in memory."""
         groups, total, done = dict(iter(self.frame.groupby("prompt"))), len(self.runs), 0
         names = list(self.pages)
         for i, name in enumerate(names):
             progress(done, total, name)
-            made = prompt(self.pages[name], groups[name], self.styles, self.folder)
-            self._remember(made, wanted)
-            if any(card.model for card in made.cards):
-                self.folder.write(
-                    "static/model-viewer.min.js", (STATIC / "model-viewer.min.js").read_bytes()
-                )
+            made = prompt(self.pages[name], groups[name], self.span, self.styles, self.folder)
             near = [self.pages[names[k]] if 0 <= k < len(names) else "" for k in (i - 1, i + 1)]
-            yield (
-                f"prompts/{made.page}",
-                self.render("prompt.html", depth=1, prompt=made, near=near),
-            )
+            told = {"prompt": made, "near": near, "span": self.span}
+            self.folder.write(f"prompts/{made.page}", self.render("prompt.html", 1, **told))
+            self._remember(made)
             done += len(made.cards)
         progress(total, total, "")
 
-    def _remember(self, made: Prompt, wanted: set[str]) -> None:
-        """Only what other pages show: a report of thousands of assets is not held in memory."""
-        cards = made.cards
-        shown = thumbs(cards)
+    def _remember(self, made: Prompt) -> None:
+        shown, wanted = thumbs(made.cards), set(self.ranking[1]["run"][:EXAMPLES])
         row = thumbnails([card.strip for card in shown if card.strip], self.folder)
-        self.gallery.append(
-            (made.page, made.text, row, [f"{c.asset.facts['label']}" for c in shown])
-        )
-        self.examples |= {str(c.asset.folder): c for c in cards if str(c.asset.folder) in wanted}
+        names = [str(card.asset.facts["label"]) for card in shown]
+        self.gallery.append((made.page, made.text, row, names))
+        self.examples |= {x: c for c in made.cards if (x := str(c.asset.folder)) in wanted}
+        if any(card.model for card in made.cards):
+            self._copy("model-viewer.min.js")
 
-    # ---- the other pages -------------------------------------------------------------------------------------------
+    def _scores(self) -> None:
+        with self.folder.aside(self.folder.root / "downloads" / "scores.csv") as beside:
+            write_scores(self.frame, beside)
+        self.folder.has("downloads/scores.csv")
 
-    def _tables(self, names: Iterator[str] | tuple[str, ...]) -> Iterator[tuple[str, Body | str]]:
-        """The bodies of tables, or why there is none."""
+    # ---- what the other pages are told -----------------------------------------------------------------------------
+
+    def _glossary(self) -> dict[str, Any]:
+        return {"sections": self.sections, "traps": glossary.traps()}
+
+    def _provenance(self) -> dict[str, Any]:
+        found = origins(self.frame)
+        return {"origins": found, "scores": by_score(found)}
+
+    def _failures(self) -> dict[str, Any]:
+        failed = self.frame[self.frame["status"] != "finished"]
+        return {"failures": list(assets_of(failed)), "pages": self.pages}
+
+    def _janus(self) -> dict[str, Any]:
+        score, rows = self.ranking
+        cards = [x for run in rows["run"][:EXAMPLES] if (x := self.examples.get(str(run)))]
+        known = {"pages": self.pages, "span": self.span}
+        return {"score": score, "cards": cards, "total": len(rows), **known}
+
+    def _plots(self) -> dict[str, Any]:
+        bodies = [body for _, body in self._bodies(FIRST) if isinstance(body, Body)]
+        titles = {c.score: c.name for body in bodies for c in body.columns}
+        specs = {str(asset.folder): asset.spec for asset in assets_of(self.runs)}
+        rows = charts.with_lambda(self.frame, specs)
+        return {
+            "intervals": charts.intervals(bodies[0], self.styles) if bodies else [],
+            "lambdas": charts.over_lambda(rows, titles, self.styles),
+            "costs": charts.costs(self.frame, self.styles),
+        }
+
+    def _tables(self) -> dict[str, Any]:
+        return {
+            "tables": self._grids(name for name in plugins.names("tables") if name not in FIRST)
+        }
+
+    def _index(self) -> dict[str, Any]:
+        first, runs, (score, rows) = self._grids(FIRST), self.runs, self.ranking
+        counts = {
+            "assets": len(runs),
+            "prompts": len(self.pages),
+            "methods": runs["label"].nunique(),
+            "seeds": runs["seed"].nunique(),
+            "failed": int((runs["status"] != "finished").sum()),
+        }
+        return {
+            "tables": first,
+            "gallery": self.gallery,
+            "counts": counts,
+            "janus": (score, int((rows["value"] > 0.5).sum())) if len(rows) else None,
+            "suites": sorted(set(runs["suite"])),
+            "priors": sorted(set(runs["prior"])),
+            "size": human(self.folder.size),
+        }
+
+    # ---- tables ----------------------------------------------------------------------------------------------------
+
+    def _bodies(self, names: Iterable[str]) -> Iterator[tuple[str, Body | str]]:
+        """Tables, or why there is none."""
         for name in names:
             try:
                 yield name, build(self.frame, find_table(name))
             except ValueError as error:
                 yield name, str(error)
 
-    def _grids(self, names: Iterator[str] | tuple[str, ...]) -> list[tuple[str, Grid | None, str]]:
-        found = []
-        for name, body in self._tables(names):
+    def _grids(self, names: Iterable[str]) -> list[tuple[str, Grid | None, str]]:
+        """(name, table, why there is none), with downloads beside them."""
+        found: list[tuple[str, Grid | None, str]] = []
+        for name, body in self._bodies(names):
             if isinstance(body, str):
                 found.append((name, None, body))
                 continue
@@ -196,49 +237,3 @@ class Site:
 
     def _link(self, heading: str, text: str) -> str:
         return f"prompts/{self.pages[text]}" if heading == "Prompt" and text in self.pages else ""
-
-    def _scores(self) -> None:
-        with self.folder.aside(self.folder.root / "downloads" / "scores.csv") as beside:
-            write_scores(self.frame, beside)
-        self.folder.has("downloads/scores.csv")
-
-    def _plots(self) -> dict[str, Any]:
-        ((_, body),) = self._tables(("spread",))
-        specs = {str(a.folder): a.spec for a in assets_of(self.runs)}
-        titles = {c.score: c.name for c in body.columns} if isinstance(body, Body) else {}
-        ((_, other),) = self._tables(("collapse",))
-        titles |= {c.score: c.name for c in other.columns} if isinstance(other, Body) else {}
-        rows = charts.with_lambda(self.frame, specs)
-        return {
-            "intervals": charts.intervals(body, self.styles) if isinstance(body, Body) else [],
-            "lambdas": charts.over_lambda(rows, titles, self.styles),
-            "costs": charts.costs(self.frame, self.styles),
-        }
-
-    def _janus(self) -> str:
-        score, rows = self.ranking
-        cards = [
-            self.examples[str(run)] for run in rows["run"][:EXAMPLES] if str(run) in self.examples
-        ]
-        return self.render(
-            "janus.html", score=score, cards=cards, total=len(rows), pages=self.pages
-        )
-
-    def _failures(self) -> list[Asset]:
-        return list(assets_of(self.frame[self.frame["status"] != "finished"]))
-
-    def _counts(self) -> dict[str, Any]:
-        runs, (score, rows) = self.runs, self.ranking
-        janus = int((rows["value"] > 0.5).sum()) if score else 0
-        return {
-            "counts": {
-                "assets": len(runs),
-                "prompts": len(self.pages),
-                "methods": runs["label"].nunique(),
-                "seeds": runs["seed"].nunique(),
-                "failed": int((runs["status"] != "finished").sum()),
-            },
-            "janus": (score, janus) if score else None,
-            "suites": sorted(set(runs["suite"])),
-            "priors": sorted(set(runs["prior"])),
-        }

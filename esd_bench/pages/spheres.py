@@ -29,7 +29,7 @@ def sphere_map(
     """A dot for each view, the front in the middle, coloured from the lower to the higher end."""
     place = mollweide(angles[:, 0], angles[:, 1]) * [WIDE / 4 - 4, HIGH / 2 - 4]
     x, y = WIDE / 2 + place[:, 0], HIGH / 2 - place[:, 1]
-    r = min(6.0, 0.5 * math.sqrt(math.pi * WIDE * HIGH / 4 / len(values)))
+    r = min(6.0, 0.46 * math.sqrt(math.pi * WIDE * HIGH / 4 / len(values)))
     outline = tag(
         "ellipse", cx=WIDE / 2, cy=HIGH / 2, rx=WIDE / 2 - 1, ry=HIGH / 2 - 1, class_="edge"
     )
