@@ -54,6 +54,11 @@ class Prompt:
         """All of them."""
         return [card for _, cards in self.seeds for card in cards]
 
+    @property
+    def models(self) -> bool:
+        """Whether any of them can be shown in 3-D."""
+        return any(card.model for card in self.cards)
+
 
 def prompt(
     page: str, rows: pd.DataFrame, span: Span,

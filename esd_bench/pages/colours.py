@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-COLOURS = ("#0072b2", "#d55e00", "#00664c", "#cc6699", "#56318f", "#8a6d00", "#4d4d4d", "#c1272d")
-"""After Okabe and Ito, darkened to a contrast of 3 on white; told apart under all three kinds of colour blindness."""
+COLOURS = ("#0072b2", "#d55e00", "#00664c", "#cc6699", "#56318f", "#c1272d", "#4d4d4d", "#8a6d00")
+"""After Okabe and Ito, darkened to a contrast of 3 on white; where a colour-blind reader takes two for one, shapes differ."""
 SHAPES = ("circle", "square", "diamond", "triangle", "cross")
 WORDINGS = (", no view words", ", view words")
 

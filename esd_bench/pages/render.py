@@ -65,4 +65,4 @@ class Renderer:
     def __call__(self, template: str, depth: int = 0, **told: Any) -> str:
         """One page."""
         page = self.environment.get_template(template)
-        return page.render(up="../" * depth, here=template, **told) + "\n"
+        return page.render({"up": "../" * depth, "here": template, "models": False, **told}) + "\n"

@@ -1,6 +1,6 @@
 """The report as a whole: which pages there are, in which order they are made, and what they are told."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -139,7 +139,7 @@ class Site:
             progress(done, total, name)
             made = prompt(self.pages[name], groups[name], self.span, self.styles, self.folder)
             near = [self.pages[names[k]] if 0 <= k < len(names) else "" for k in (i - 1, i + 1)]
-            told = {"prompt": made, "near": near, "span": self.span}
+            told = {"prompt": made, "near": near, "span": self.span, "models": made.models}
             self.folder.write(f"prompts/{made.page}", self.render("prompt.html", 1, **told))
             self._remember(made)
             done += len(made.cards)
@@ -151,7 +151,7 @@ class Site:
         names = [str(card.asset.facts["label"]) for card in shown]
         self.gallery.append((made.page, made.text, row, names))
         self.examples |= {x: c for c in made.cards if (x := str(c.asset.folder)) in wanted}
-        if any(card.model for card in made.cards):
+        if made.models:
             self._copy("model-viewer.min.js")
 
     def _scores(self) -> None:
@@ -175,11 +175,11 @@ class Site:
     def _janus(self) -> dict[str, Any]:
         score, rows = self.ranking
         cards = [x for run in rows["run"][:EXAMPLES] if (x := self.examples.get(str(run)))]
-        known = {"pages": self.pages, "span": self.span}
+        known = {"pages": self.pages, "span": self.span, "models": any(x.model for x in cards)}
         return {"score": score, "cards": cards, "total": len(rows), **known}
 
     def _plots(self) -> dict[str, Any]:
-        bodies = [body for _, body in self._bodies(FIRST) if isinstance(body, Body)]
+        bodies = [body for body in self.first.values() if isinstance(body, Body)]
         titles = {c.score: c.name for body in bodies for c in body.columns}
         specs = {str(asset.folder): asset.spec for asset in assets_of(self.runs)}
         rows = charts.with_lambda(self.frame, specs)
@@ -190,12 +190,11 @@ class Site:
         }
 
     def _tables(self) -> dict[str, Any]:
-        return {
-            "tables": self._grids(name for name in plugins.names("tables") if name not in FIRST)
-        }
+        names = [name for name in plugins.names("tables") if name not in FIRST]
+        return {"tables": self._grids({name: self._body(name) for name in names})}
 
     def _index(self) -> dict[str, Any]:
-        first, runs, (score, rows) = self._grids(FIRST), self.runs, self.ranking
+        first, runs, (score, rows) = self._grids(self.first), self.runs, self.ranking
         counts = {
             "assets": len(runs),
             "prompts": len(self.pages),
@@ -215,18 +214,22 @@ class Site:
 
     # ---- tables ----------------------------------------------------------------------------------------------------
 
-    def _bodies(self, names: Iterable[str]) -> Iterator[tuple[str, Body | str]]:
-        """Tables, or why there is none."""
-        for name in names:
-            try:
-                yield name, build(self.frame, find_table(name))
-            except ValueError as error:
-                yield name, str(error)
+    @cached_property
+    def first(self) -> dict[str, Body | str]:
+        """The tables of the first page, which plots need too."""
+        return {name: self._body(name) for name in FIRST}
 
-    def _grids(self, names: Iterable[str]) -> list[tuple[str, Grid | None, str]]:
+    def _body(self, name: str) -> Body | str:
+        """A table, or why there is none."""
+        try:
+            return build(self.frame, find_table(name))
+        except ValueError as error:
+            return str(error)
+
+    def _grids(self, bodies: Mapping[str, Body | str]) -> list[tuple[str, Grid | None, str]]:
         """(name, table, why there is none), with downloads beside them."""
         found: list[tuple[str, Grid | None, str]] = []
-        for name, body in self._bodies(names):
+        for name, body in bodies.items():
             if isinstance(body, str):
                 found.append((name, None, body))
                 continue

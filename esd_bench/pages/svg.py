@@ -11,11 +11,9 @@ from esd_bench.pages.colours import Style
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     """One element; ``stroke_width=2`` becomes ``stroke-width="2"``, ``class_`` is ``class``, None is left out."""
     known = {k.rstrip("_").replace("_", "-"): v for k, v in attributes.items() if v is not None}
-    given = Markup("").join(
-        Markup(' {}="{}"').format(Markup(k), short(v)) for k, v in known.items()
-    )
-    inside = Markup("").join(map(escape, children))
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), given, inside)
+    given = "".join([f' {k}="{escape(short(v))}"' for k, v in known.items()])
+    inside = "".join([escape(x) for x in children])
+    return Markup(f"<{name}{given}>{inside}</{name}>")
 
 
 def short(value: object) -> object:
