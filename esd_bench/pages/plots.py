@@ -10,8 +10,8 @@ from markupsafe import Markup
 from esd_bench.pages.colours import Style, bare, hollow
 from esd_bench.pages.svg import mark, picture, points, tag, ticks
 
-LEFT, RIGHT, TOP, ROW = 150.0, 16.0, 10.0, 24.0
-WIDE = 460.0
+LEFT, RIGHT, TOP, ROW = 196.0, 16.0, 10.0, 24.0
+WIDE, LETTERS = 500.0, 24
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,9 @@ def _ends(found: Sequence[Point]) -> list[float]:
 
 
 def _name(label: str, y: float) -> Markup:
-    """A label left of its row, cut where it is too long; the whole of it shows under the pointer."""
-    cut = label if len(label) <= 24 else f"{label[:23]}…"
+    """A label left of its row; of a long one the ends, and the whole of it under the pointer."""
+    half = LETTERS // 2
+    cut = label if len(label) <= LETTERS else f"{label[:half]}…{label[-half:]}"
     return tag("text", tag("title", label), cut, x=LEFT - 10, y=y + 4, text_anchor="end")
 
 

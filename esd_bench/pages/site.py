@@ -94,8 +94,9 @@ class Site:
 
     @cached_property
     def pages(self) -> dict[str, str]:
-        """Prompt -> the name of its page, in the order of the pages."""
-        names = sorted(set(self.frame["prompt"]), key=natural)
+        """Prompt -> the name of its page, in the order of the pages, which is that of their texts."""
+        texts = dict(zip(self.runs["prompt"], self.runs["text"], strict=True))
+        names = sorted(texts, key=lambda name: (natural(texts[name]), name))
         return {name: f"{hashed(name)}.html" for name in names}
 
     @cached_property
@@ -170,7 +171,8 @@ class Site:
 
     def _failures(self) -> dict[str, Any]:
         failed = self.frame[self.frame["status"] != "finished"]
-        return {"failures": list(assets_of(failed)), "pages": self.pages}
+        ordered = failed.sort_values(["text", "label", "seed"], kind="stable")
+        return {"failures": list(assets_of(ordered)), "pages": self.pages}
 
     def _janus(self) -> dict[str, Any]:
         score, rows = self.ranking
@@ -180,7 +182,8 @@ class Site:
 
     def _plots(self) -> dict[str, Any]:
         bodies = [body for body in self.first.values() if isinstance(body, Body)]
-        titles = {c.score: c.name for body in bodies for c in body.columns}
+        columns = [column for body in bodies for column in body.columns]
+        titles = {c.score: f"{c.name} (share)" if c.unit == "%" else c.name for c in columns}
         specs = {str(asset.folder): asset.spec for asset in assets_of(self.runs)}
         rows = charts.with_lambda(self.frame, specs)
         return {
