@@ -60,6 +60,8 @@ def report(
     from esd_bench.report import report as run
     from esd_bench.report import report_published
 
+    if html and (published or table or output):
+        raise ValueError("--html makes pages of all tables; leave out --published, --table, --out")
     if published:
         if table not in (None, "1", "2", "3"):
             raise ValueError(f"the paper has tables 1, 2 and 3, not {table!r}")

@@ -184,6 +184,14 @@ def test_the_command_says_where_how_many_and_how_large(tmp_path):
     assert re.search(r"written: \S+index\.html, 1 assets, \d+ files, \d+ kB", said.err)
 
 
+@pytest.mark.parametrize("other", [("--published",), ("--table", "1"), ("--out", "x")])
+def test_pages_hold_all_tables_so_one_is_not_asked_for(tmp_path, other):
+    said = command("report", tmp_path, "--html", tmp_path / "out", *other)
+    assert said.code == 2
+    assert "--html" in said.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_scores_alone_make_pages_without_pictures(report, tmp_path):
     built = pages.write(report.folder / "downloads" / "scores.csv", tmp_path / "out")
     assert built.assets == 8
