@@ -68,7 +68,7 @@ def latex() -> str:
     return _program("pdflatex")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium browser; the test is skipped where it is absent."""
     return _program("chromium", "chromium-browser", "google-chrome")

@@ -36,6 +36,10 @@ def report(
         Path | None,
         typer.Option(help="Also store the scores as CSV, which stands for the runs later."),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="A folder of pages with all tables, plots and assets, instead of text."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--out", "-o", help="A file instead of the screen.")
     ] = None,
@@ -49,11 +53,15 @@ def report(
         esd-bench report runs/ --table collapse
 
         esd-bench report --published --table 3
+
+        esd-bench report runs/ --html report/
     """
     from esd_bench.gather import gather, write_scores
     from esd_bench.report import report as run
     from esd_bench.report import report_published
 
+    if html and (published or table or output):
+        raise ValueError("--html makes pages of all tables; leave out --published, --table, --out")
     if published:
         if table not in (None, "1", "2", "3"):
             raise ValueError(f"the paper has tables 1, 2 and 3, not {table!r}")
@@ -61,6 +69,9 @@ def report(
     else:
         if scores:
             write_scores(gather(runs, choices(only)), scores)
+        if html:
+            _pages(runs, html, choices(only))
+            return
         options = {"texts": True} if show_prompts else None
         text = run(runs, table or "overview", format_, choices(only), options)
     if output is None:
@@ -69,6 +80,16 @@ def report(
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text)
     aside(f"written: {output}")
+
+
+def _pages(runs: Path, folder: Path, only: dict[str, list[str]]) -> None:
+    from esd_bench import pages
+    from esd_bench.cli._bars import bar
+
+    with bar("pages") as progress:
+        built = pages.write(runs, folder, only, progress)
+    size = pages.human(built.size)
+    aside(f"written: {built.index}, {built.assets} assets, {built.files} files, {size}")
 
 
 @app.command()
