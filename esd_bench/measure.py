@@ -263,6 +263,7 @@ class Bench:
             "background": self.settings.background,
             "protocol": task.protocol,
             **({"engine": task.run.spec.engine} if task.run.spec.engine else {}),
+            **({"lossy": lossy} if (lossy := task.run.record.source.get("lossy")) else {}),
             "n": n,
             "reference": recipe and {"pool": recipe.pool, "n": recipe.n},
         }

@@ -9,13 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from esd_bench.adapters import Refused
+
 GIGABYTE = 2**30
 DATA = 2**26
 """Most bytes of a data URI."""
-
-
-class Refused(ValueError):
-    """A file that is not broken but more than was allowed, or in a way that can't be read."""
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from esd_bench.adapters._files import Folder, Refused
+from esd_bench.adapters import Refused
+from esd_bench.adapters._files import Folder
 
-KINDS = {
+KINDS: dict[Any, np.dtype[Any]] = {
     5120: np.dtype("<i1"),
     5121: np.dtype("<u1"),
     5122: np.dtype("<i2"),
@@ -203,7 +204,11 @@ class Arrays:
         self, values: np.ndarray, sparse: Mapping[str, Any], kind: np.dtype[Any], width: int
     ) -> np.ndarray:
         """The accessor with the few values put in that it has differently."""
-        count, places, given = whole(sparse, "count"), entry(sparse, "indices"), entry(sparse, "values")
+        count, places, given = (
+            whole(sparse, "count"),
+            entry(sparse, "indices"),
+            entry(sparse, "values"),
+        )
         short = KINDS.get(places.get("componentType", 0))
         if short is None or short.kind != "u":
             raise ValueError("a sparse accessor's indices are of an unknown type")
@@ -232,7 +237,9 @@ def placed(tree: Mapping[str, Any]) -> Iterator[tuple[int, np.ndarray]]:
         index, above, depth = waiting.pop()
         node, done = item(tree, "nodes", index), done + 1
         if depth > DEEP or done > PLACED:
-            raise ValueError(f"its nodes hold themselves, lie deeper than {DEEP} or are over {PLACED}")
+            raise ValueError(
+                f"its nodes hold themselves, lie deeper than {DEEP} or are over {PLACED}"
+            )
         matrix = above @ local(node)
         if "mesh" in node:
             yield whole(node, "mesh"), matrix

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from esd_bench.adapters._files import Refused
+from esd_bench.adapters import Refused
 from esd_bench.adapters._texture import Picture
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TGA", "TIFF")

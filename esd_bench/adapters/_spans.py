@@ -159,9 +159,9 @@ def _depths(
 
 
 def table(seen: Projected) -> Float[Tensor, "m 9"]:
-    """What a pixel needs to know of a face: its first corner's place, how the shares of its second and third change
+    """What a pixel needs to know of a face.
 
-    across and down, and one over the corners' depths.
+    Its first corner's place, how the shares of its second and third change across and down, and one over their depths.
     """
     u, v = seen.u, seen.v
     (u1, u2), (v1, v2) = ((x[:, 1] - x[:, 0], x[:, 2] - x[:, 0]) for x in (u, v))

@@ -28,9 +28,7 @@ def _mixed(
     table: Int[Tensor, " t"], a: Int[Tensor, " k"], b: Int[Tensor, " k"], share: Tensor
 ) -> Float[Tensor, "k 4"]:
     # A texel's four bytes are fetched as one integer.
-    one, other = (
-        table.index_select(0, i).view(torch.uint8).reshape(-1, 4).float() for i in (a, b)
-    )
+    one, other = (table.index_select(0, i).view(torch.uint8).reshape(-1, 4).float() for i in (a, b))
     return torch.lerp(one, other, share[:, None])
 
 

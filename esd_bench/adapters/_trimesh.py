@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from esd_bench.adapters._files import Folder, Refused
+from esd_bench.adapters import Refused
+from esd_bench.adapters._files import Folder
 from esd_bench.adapters._images import picture
 from esd_bench.adapters._surface import Material, Surface
 from esd_bench.adapters._texture import Picture
@@ -58,9 +59,7 @@ def surface(content: bytes, kind: str, beside: Beside, max_faces: int) -> Surfac
         ImportError: without trimesh.
     """
     trimesh = load_trimesh()
-    scene = trimesh.load_scene(
-        io.BytesIO(content), file_type=kind, resolver=beside, process=False
-    )
+    scene = trimesh.load_scene(io.BytesIO(content), file_type=kind, resolver=beside, process=False)
     for problem in beside.problems:
         raise problem
     meshes = [x for x in scene.geometry.values() if isinstance(x, trimesh.Trimesh)]

@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from esd_bench.adapters import Solid
+from esd_bench.adapters import Refused, Solid
 from esd_bench.adapters import _gltf as tree_of
 from esd_bench.adapters._files import (
     GIGABYTE,
     Folder,
-    Refused,
     broken_means_value_error,
     read,
 )
@@ -191,7 +190,7 @@ class _Scene:
         source = webp.get("source", texture.get("source"))
         if source is None:
             raise Refused("a texture is in a format of an extension that is not read")
-        wrap = {}
+        wrap: Mapping[str, Any] = {}
         if "sampler" in texture:
             wrap = tree_of.item(self.tree, "samplers", texture["sampler"])
         both = tuple(WRAPS.get(wrap.get(key), "repeat") for key in ("wrapS", "wrapT"))

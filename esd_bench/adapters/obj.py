@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from esd_bench.adapters import Solid
-from esd_bench.adapters._files import Folder, Refused, broken_means_value_error, read
+from esd_bench.adapters import Refused, Solid
+from esd_bench.adapters._files import Folder, broken_means_value_error, read
 from esd_bench.adapters._surface import solid
 from esd_bench.adapters._trimesh import Beside, surface
 

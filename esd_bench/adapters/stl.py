@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from esd_bench.adapters import Solid
+from esd_bench.adapters import Refused, Solid
 from esd_bench.adapters._files import (
     GIGABYTE,
     Folder,
-    Refused,
     broken_means_value_error,
     read,
 )
