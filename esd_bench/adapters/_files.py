@@ -55,15 +55,13 @@ class Folder:
     """What lies beside an asset, by the names that the asset has for it.
 
     Attributes:
-        files: name -> SHA-256 of what has been read.
-        missing: names of what an asset named and does not have, or was refused, and why.
+        files: path in the folder -> SHA-256 of what has been read.
     """
 
     def __init__(self, asset: Path, limit: int = GIGABYTE) -> None:
         self.root = asset.absolute().parent.resolve()
         self.limit = limit
         self.files: dict[str, str] = {}
-        self.missing: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> bytes:
         """The bytes of a relative path or of a data URI.
@@ -71,20 +69,17 @@ class Folder:
         Raises:
             ValueError: for what is not in the folder, not there, or too large.
         """
-        try:
-            if name[:5].lower() == "data:":
-                return _data(name)
-            content = read(self._place(name), self.limit)
-        except ValueError as error:
-            self.missing[name[:80]] = str(error)
-            raise
-        self.files[name] = hashlib.sha256(content).hexdigest()
+        if name[:5].lower() == "data:":
+            return _data(name)
+        place = self._place(name)
+        content = read(place, self.limit)
+        self.files[place.relative_to(self.root).as_posix()] = hashlib.sha256(content).hexdigest()
         return content
 
     def _place(self, name: str) -> Path:
         shown = repr(name[:80])
         plain = name.replace("\\", "/")
-        if urlsplit_scheme(plain) or plain.startswith("//"):
+        if _scheme(plain) or plain.startswith("//"):
             raise ValueError(f"it names {shown}: nothing is fetched from elsewhere")
         if not plain or "\0" in plain or plain.startswith(("/", "~")):
             raise ValueError(f"it names {shown}, which is no path beside it")
@@ -100,7 +95,7 @@ class Folder:
         raise ValueError(f"it names {shown}, which is not there")
 
 
-def urlsplit_scheme(name: str) -> str:
+def _scheme(name: str) -> str:
     """The scheme of a URL, or ""; a drive letter counts as one."""
     try:
         return urlsplit(name).scheme

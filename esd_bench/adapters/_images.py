@@ -36,6 +36,8 @@ def picture(content: bytes, name: str, max_pixels: int) -> Picture:
                 pixels = np.array(_eight_bits(image).convert("RGBA"))
     except Refused:
         raise
+    except Image.DecompressionBombError as error:
+        raise Refused(f"the texture {name} is too large: {' '.join(str(error).split())}") from None
     except Exception as error:  # its decoders raise all kinds
         said = " ".join(str(error).split())[:120]
         raise ValueError(f"the texture {name} can't be decoded: {said}") from None

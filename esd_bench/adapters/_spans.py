@@ -49,11 +49,12 @@ def project(
     inverse = 1 / (-back).clamp_min(near)
     u = right * focal * inverse + size[1] / 2
     v = size[0] / 2 - up * focal * inverse
-    corners = [
-        x.float().index_select(0, faces.flatten()).reshape(-1, 3) for x in (u, v, inverse * near)
-    ]
-    shown = before.index_select(0, faces.flatten()).reshape(-1, 3).all(-1)
-    return Projected(*corners, shown)
+
+    def corners(x: Tensor) -> Tensor:
+        return x.index_select(0, faces.flatten()).reshape(-1, 3)
+
+    u, v, inverse = (corners(x.float()) for x in (u, v, inverse * near))
+    return Projected(u, v, inverse, corners(before).all(-1))
 
 
 def nearest(seen: Projected, size: tuple[int, int], behind: Int[Tensor, " hw"] | None) -> Tensor:
@@ -181,4 +182,7 @@ def weights(
     shares = [first * w0, second * w1, third * w2]
     total = shares[0] + shares[1] + shares[2]
     # The first corner's where a face is seen from its edge.
-    return tuple(torch.nan_to_num(s / total, float(i == 0)) for i, s in enumerate(shares))
+    first, second, third = (
+        torch.nan_to_num(s / total, float(i == 0)) for i, s in enumerate(shares)
+    )
+    return first, second, third

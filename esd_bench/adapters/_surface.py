@@ -133,7 +133,10 @@ def _picture(
     rgba = _premultiplied(surface, fine, centre)
     split = rgba.reshape(camera.height, samples, camera.width, samples, 4)
     # One after the other, so that no thread count changes the order of the sum.
-    total = sum(split[:, i, :, j] for i in range(samples) for j in range(samples))
+    total = torch.zeros(camera.height, camera.width, 4)
+    for i in range(samples):
+        for j in range(samples):
+            total += split[:, i, :, j]
     mean = (total / samples**2).permute(2, 0, 1)[None]
     return quantise(mean[:, :3], mean[:, 3:])
 

@@ -5,6 +5,10 @@ the file's folder only, and it never sees a texture: it gets a picture of one pi
 """
 
 import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -59,7 +63,10 @@ def surface(content: bytes, kind: str, beside: Beside, max_faces: int) -> Surfac
         ImportError: without trimesh.
     """
     trimesh = load_trimesh()
-    scene = trimesh.load_scene(io.BytesIO(content), file_type=kind, resolver=beside, process=False)
+    with _quiet():
+        scene = trimesh.load_scene(
+            io.BytesIO(content), file_type=kind, resolver=beside, process=False
+        )
     for problem in beside.problems:
         raise problem
     meshes = [x for x in scene.geometry.values() if isinstance(x, trimesh.Trimesh)]
@@ -69,6 +76,20 @@ def surface(content: bytes, kind: str, beside: Beside, max_faces: int) -> Surfac
     if sum(len(mesh.faces) for mesh in meshes) > max_faces:
         raise Refused(f"it has more than {max_faces} faces; --set max_faces=N allows more")
     return _joined(meshes, beside)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What trimesh logs, with tracebacks, of files that it makes do with is no answer to anybody."""
+    log = logging.getLogger("trimesh")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _joined(meshes: list[Any], beside: Beside) -> Surface:

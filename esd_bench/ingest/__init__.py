@@ -217,11 +217,7 @@ class _Work:
         files = run.record.source.get("files") or {}
         folder = self.item.path.parent if self.item.path else Path()
         try:
-            return all(
-                reading.digest(folder / name) == x
-                for name, x in files.items()
-                if name[:5] != "data:"
-            )
+            return all(reading.digest(folder / name) == x for name, x in files.items())
         except ValueError:
             return False
 
