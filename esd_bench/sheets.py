@@ -43,6 +43,9 @@ def contact_sheet(
     if Path(root).is_file():
         raise ValueError(f"{root} is a file; a contact sheet is made from a folder of runs")
     runs = gather(root, only).drop_duplicates("run")
+    runs = runs[[bool(read_run(Path(x)).record.views) for x in runs["run"]]]
+    if runs.empty:
+        raise ValueError(f"no run in {root} has views; they all failed before any were made")
     bare = [x.removesuffix(f", {y}") for x, y in zip(runs["label"], runs["wording"], strict=True)]
     runs = runs.assign(label=bare)
     heads = labels(runs)
