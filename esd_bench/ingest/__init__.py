@@ -18,10 +18,10 @@ import torch
 from esd_bench import __version__
 from esd_bench.adapters import Pictures, Refused, Solid
 from esd_bench.cameras import protocol
-from esd_bench.engines._outcome import show
 from esd_bench.ingest import _reading as reading
 from esd_bench.ingest._framing import axes, distance, filled, framed, placed
 from esd_bench.ingest._listing import Item, of_manifest, of_path
+from esd_bench.pictures import sheet, turntable
 from esd_bench.spec import Choice, RunSpec, Stage, canonical
 from esd_bench.store import Run, RunRecord, RunStore
 from esd_bench.views import ViewSet
@@ -33,6 +33,8 @@ VERSION = 1
 """Rises when the same file gives other pictures: runs are then made again."""
 EMPTY = 1e-3
 """Mean opacity of the views below which there is nothing to see."""
+SHOWN = 192
+"""Side of pictures for people, about."""
 CHUNK = 6
 """Views between two words of progress."""
 
@@ -279,7 +281,7 @@ class _Work:
         for name, found in views.items():
             found.save(folder / "views" / name.replace(":", "-"))
         if views:
-            show(views, spec, folder)
+            _show(views, spec, folder)
         record = RunRecord(
             status="failed" if reason else "finished",
             reason=reason,
@@ -296,6 +298,17 @@ class _Work:
         )
         self.store.log(spec, {"step": 0, "seconds": record.seconds})
         return self.store.finish(spec, record, {})
+
+
+def _show(views: Mapping[str, ViewSet], spec: RunSpec, folder: Path) -> None:
+    """A contact sheet and a turntable for people, no larger than a screen."""
+    name = next((x for x in views if x.startswith("ring")), next(iter(views)))
+    picked = views[name].over("white")[:: max(1, len(views[name]) // 12)][:12]
+    side = min(SHOWN, spec.view_size)
+    small = torch.nn.functional.interpolate(picked, (side, side), mode="area")
+    sheet([(f"{spec.prompt.text}\n{spec.label}", small)], folder / "sheet.png")
+    frames = views[name].over("white")
+    turntable(frames, folder / "turntable.webp", max(1, SHOWN // frames.shape[-1]))
 
 
 def _told(facts: Mapping[str, Any], views: Mapping[str, ViewSet]) -> dict[str, Any]:
