@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 from esd_bench.adapters import Refused
 
 GIGABYTE = 2**30
+LONG = 300
+"""Most characters of what is said of a file."""
 DATA = 2**26
 """Most bytes of a data URI."""
 
@@ -21,13 +23,19 @@ def broken_means_value_error() -> Iterator[None]:
     """Whatever a parser stumbles over in a broken file becomes a ValueError of one line."""
     try:
         yield
-    except (ValueError, ImportError) as error:
-        if "\n" not in str(error):
-            raise
-        raise ValueError(" ".join(str(error).split())[:200]) from None
+    except Refused as error:
+        raise Refused(_line(error)) from None
+    except ValueError as error:
+        raise ValueError(_line(error)) from None
+    except ImportError:
+        raise
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:160]
-        raise ValueError(f"the file is broken ({said})") from None
+        raise ValueError(f"the file is broken ({type(error).__name__}: {_line(error)})") from None
+
+
+def _line(error: Exception) -> str:
+    """One line of bounded length, for a file may name things at length."""
+    return " ".join(str(error).split())[:LONG]
 
 
 def read(path: Path, limit: int = GIGABYTE) -> bytes:
@@ -91,7 +99,8 @@ class Folder:
                 if place.is_file():
                     return place
             except (OSError, RuntimeError) as error:
-                raise ValueError(f"it names {shown}: {error}") from None
+                said = getattr(error, "strerror", None) or "a link in a circle"
+                raise ValueError(f"it names {shown}: {said}") from None
         raise ValueError(f"it names {shown}, which is not there")
 
 

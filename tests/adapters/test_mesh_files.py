@@ -101,9 +101,12 @@ def test_a_texture_that_cannot_be_had_is_an_error(tmp_path):
         ("C:\\pictures\\a.png", "nothing is fetched"),
         ("http://example.org/a.png", "nothing is fetched"),
         ("notes.png", "can't be decoded"),
+        ("x" * 5000, "too long"),
+        ("\x01" * 5000 + ".png", "it names"),
     ):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=said) as caught:
             obj(textured_obj(inside, name))
+        assert len(str(caught.value)) <= 300
 
 
 def test_large_textures_are_refused_by_their_headers(tmp_path):
