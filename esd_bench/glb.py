@@ -74,7 +74,7 @@ def load_trimesh() -> Any:
     try:
         import trimesh
     except ImportError:
-        raise ImportError('GLB files need trimesh: pip install "esd-bench[mesh]"') from None
+        raise ImportError('files of meshes need trimesh: pip install "esd-bench[mesh]"') from None
     return trimesh
 
 

@@ -43,6 +43,9 @@ def contact_sheet(
     if Path(root).is_file():
         raise ValueError(f"{root} is a file; a contact sheet is made from a folder of runs")
     runs = gather(root, only).drop_duplicates("run")
+    runs = runs[[_was_seen(Path(x)) for x in runs["run"]]]
+    if runs.empty:
+        raise ValueError(f"no run in {root} has views: all failed before there were any")
     bare = [x.removesuffix(f", {y}") for x, y in zip(runs["label"], runs["wording"], strict=True)]
     runs = runs.assign(label=bare)
     heads = labels(runs)
@@ -65,6 +68,12 @@ def _rows(
         how = {"wording": str(wording), "seed": f"seed {seed}"}
         caption = "\n".join([str(group["text"].iloc[0]), *(how[x] for x in several)])
         yield caption, torch.cat([seen.get(label, blank) for label in heads])
+
+
+def _was_seen(folder: Path) -> bool:
+    """Whether a run has views; one that failed early may have none."""
+    run = read_run(folder)
+    return run.record.status != "failed" or run.views_folder(run.spec.views[-1]).is_dir()
 
 
 def _around(folder: Path, azimuths: tuple[float, ...]) -> Images:

@@ -164,7 +164,9 @@ class RunSpec:
 
     @property
     def label(self) -> str:
-        """The method as tables print it, its Greek-lettered options and the wording with it."""
+        """The method as tables print it, its Greek-lettered options and the wording with it; of an ingested run its name."""
+        if self.engine == "ingest":
+            return self.method.name
         return label(self.method) + ("" if self.wording.view_words else ", no view words")
 
     def scene_at(self, stage: int) -> Choice:

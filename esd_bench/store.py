@@ -37,6 +37,7 @@ class RunRecord:
         files: file -> SHA-256 of what the prior loaded.
         width, threads: of the pack; equal width and threads give equal bits on a CPU.
         warm_start: the run whose stage this one started from, or "".
+        source: of an ingested asset: its file, digest, adapter and what that told; empty for what was made here.
     """
 
     status: str
@@ -53,6 +54,7 @@ class RunRecord:
     prior: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     warm_start: str = ""
+    source: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

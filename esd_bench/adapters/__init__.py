@@ -15,6 +15,14 @@ from torch import Tensor
 from esd_bench.cameras import Cameras
 from esd_bench.views import ViewSet
 
+
+class Refused(ValueError):  # noqa: N818
+    """An asset that is not broken, but more than was allowed, or made in a way that can't be read.
+
+    It says nothing about the method that made it, so it is not counted as a failed run.
+    """
+
+
 Look = Callable[[Cameras], UInt8[Tensor, "n 4 h w"]]
 """Cameras in the file's own axes and units to straight 8-bit RGBA."""
 

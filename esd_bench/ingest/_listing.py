@@ -1,0 +1,195 @@
+"""Which assets there are, whose they are, and what they should show."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from esd_bench.ingest._reading import adapter_of
+from esd_bench.prompts import Prompt
+
+COLUMNS = ("path", "method", "prompt", "seed")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One asset.
+
+    Attributes:
+        path: a file or folder; None where the method made nothing.
+        method: the name of who made it.
+        prompt: what it should show.
+        seed: tells assets of one method and prompt apart; -1 is not yet given.
+        guessed: whether the prompt is the file's name.
+    """
+
+    path: Path | None
+    method: str
+    prompt: Prompt
+    seed: int = -1
+    guessed: bool = False
+
+
+def of_path(path: Path, method: str, prompt: str | None, seed: int) -> list[Item]:
+    """The asset at a path, or all assets in a folder by name; prompts are the files' names unless one is given.
+
+    Raises:
+        ValueError: when there is none, or the method's name would not do.
+    """
+    named(method)
+    found = list(_assets(path))
+    if not found:
+        raise ValueError(f"no asset in {path}: `esd-bench list adapters` says what is read")
+    items = [
+        Item(x, method, Prompt(prompt if prompt else said(x)), guessed=not prompt) for x in found
+    ]
+    return seeded(items, seed)
+
+
+def _assets(path: Path) -> Iterator[Path]:
+    if not path.exists():
+        raise ValueError(f"no file or folder {path}")
+    if not path.is_dir():
+        yield path
+        return
+    inside = [x for x in sorted(path.iterdir()) if x.name[0] != "." and adapter_of(x)]
+    # A folder of meshes and their textures is no asset of pictures.
+    if not any(x.is_file() for x in inside) and adapter_of(path):
+        yield path
+    else:
+        yield from inside
+
+
+def said(path: Path) -> str:
+    """A file's name as a prompt: ``a_red_cat.glb`` is "a red cat".
+
+    Raises:
+        ValueError: when no word is left.
+    """
+    stem = path.stem if path.is_file() else path.name
+    text = " ".join(re.split(r"[_\-\s]+", stem)).strip()
+    if not text:
+        raise ValueError(f"{path.name} is no prompt; say it by --prompt or a manifest")
+    return text
+
+
+def of_manifest(path: Path, method: str | None, seed: int) -> list[Item]:
+    """The assets of a CSV or JSONL file with the columns path, method, prompt and seed; the last may be absent.
+
+    A row with an empty path says that the method made nothing of the prompt.
+
+    Raises:
+        ValueError: for a broken manifest, naming the line.
+    """
+    items = []
+    for number, row in _rows(path):
+        try:
+            items.append(_item(row, path.absolute().parent, method))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from None
+    if not items:
+        raise ValueError(f"{path} lists no assets")
+    return seeded(items, seed)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
+    if path.suffix.lower() == ".jsonl":
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield number, _object(line, f"{path}, line {number}")
+        return
+    try:
+        reader = csv.DictReader(lines, strict=True)
+        yield from ((reader.line_num, row) for row in reader)
+    except csv.Error as error:
+        raise ValueError(f"{path} is not CSV: {error}") from None
+
+
+def _object(line: str, where: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} is not a JSON object")
+    return value
+
+
+def _item(row: Mapping[str, Any], folder: Path, method: str | None) -> Item:
+    unknown = [key for key in row if key not in COLUMNS]
+    if unknown:
+        raise ValueError(f"columns are {', '.join(COLUMNS)}, not {str(unknown[0])!r}")
+    cells = {key: "" if row.get(key) is None else str(row[key]).strip() for key in COLUMNS}
+    name = cells["method"] or method or ""
+    if not cells["prompt"]:
+        raise ValueError("a row needs a prompt")
+    digits = cells["seed"]
+    if digits and not (digits.isdecimal() and len(digits) < 19):
+        raise ValueError(f"a seed is a whole number from 0, not {digits!r}")
+    path = inside(folder, cells["path"]) if cells["path"] else None
+    return Item(path, named(name), Prompt(cells["prompt"]), int(digits) if digits else -1)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """A path of a manifest.
+
+    Raises:
+        ValueError: when it leaves the manifest's folder.
+    """
+    try:
+        place = (folder / name).resolve()
+        if place.is_relative_to(folder.resolve()):
+            return folder / name
+    except (OSError, ValueError, RuntimeError):
+        pass
+    raise ValueError(f"{name!r} leaves the manifest's folder")
+
+
+def named(method: str) -> str:
+    """The name of a method, which becomes part of a folder's.
+
+    Raises:
+        ValueError: for other characters than letters, digits, dash, underscore and dot.
+    """
+    if not NAME.fullmatch(method) or method.endswith((".py", ".")):
+        raise ValueError(
+            f"a method's name is letters, digits, - _ and ., and no .py file, not {method!r}"
+        )
+    return method
+
+
+def seeded(items: Iterable[Item], first: int) -> list[Item]:
+    """The items with seeds counted up from ``first`` where none is given.
+
+    Raises:
+        ValueError: when two assets of a method and prompt have one seed.
+    """
+    known = list(items)
+    taken: set[tuple[str, str, int]] = set()
+    for item in known:
+        if item.seed >= 0 and _key(item, item.seed) in taken:
+            raise ValueError(
+                f"two assets of {item.method} for {item.prompt.text!r} have the seed {item.seed}"
+            )
+        taken |= {_key(item, item.seed)} if item.seed >= 0 else set()
+    made = []
+    for item in known:
+        seed = item.seed if item.seed >= 0 else first
+        while item.seed < 0 and _key(item, seed) in taken:
+            seed += 1
+        taken.add(_key(item, seed))
+        made.append(replace(item, seed=seed))
+    return made
+
+
+def _key(item: Item, seed: int) -> tuple[str, str, int]:
+    # As the store sees them: names that differ in - and _ only would share a folder.
+    return item.method.replace("-", "_"), item.prompt.id, seed
