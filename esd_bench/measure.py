@@ -190,7 +190,15 @@ class Bench:
             text={"clip": self.features.text(clip, text)} if clip else {},
             reference=outputs(self._pictures(task.run)) if task.metric.reference else {},
             truth=networks["oracle"].truth(text) if "oracle" in networks else {},
+            worded=self._worded(task, text),
+            mirrored=outputs(seen.pictures.flip(-1)) if task.metric.mirrored else {},
         )
+
+    def _worded(self, task: Task, text: str) -> dict[str, Tensor]:
+        return {
+            wording: self.features.text(task.networks["clip"], wording.replace("{}", text))
+            for wording in task.metric.texts
+        }
 
     def _pictures(self, run: Run) -> Tensor:
         """The reference pictures; the last set is kept, because a run's metrics and its prompt's other runs share it."""

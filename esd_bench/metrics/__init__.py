@@ -25,6 +25,8 @@ class Inputs:
         reference: role -> output name -> (m, d), the same of the reference pictures.
         azimuth, elevation: (n,) radians of the views.
         truth: what an oracle is asked to find: ``kind`` and ``colour`` indices, where the prompt says so.
+        worded: wording of :attr:`Metric.texts` -> (1, d) CLIP embedding of the prompt in that wording.
+        mirrored: as ``outputs``, of the same pictures with left and right exchanged.
     """
 
     outputs: Mapping[str, Mapping[str, Float[Tensor, "n _"]]]
@@ -33,6 +35,8 @@ class Inputs:
     text: Mapping[str, Float[Tensor, "1 _"]] = field(default_factory=dict)
     reference: Mapping[str, Mapping[str, Float[Tensor, "m _"]]] = field(default_factory=dict)
     truth: Mapping[str, int] = field(default_factory=dict)
+    worded: Mapping[str, Float[Tensor, "1 _"]] = field(default_factory=dict)
+    mirrored: Mapping[str, Mapping[str, Float[Tensor, "n _"]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,13 @@ class Metric:
         roles: the roles whose outputs it reads (of :data:`ROLES`).
         views: ``sphere`` or ``ring``: the protocol it needs.
         reference: whether it needs reference pictures of the prior.
+        texts: wordings whose CLIP embeddings it reads, such as ``{}, front view``; braces stand for the prompt.
+        mirrored: whether it reads what the networks say of the mirrored pictures.
     """
 
     compute: Callable[[Inputs], Sequence[Score]]
     roles: tuple[str, ...]
     views: Literal["sphere", "ring"] = "sphere"
     reference: bool = False
+    texts: tuple[str, ...] = ()
+    mirrored: bool = False
