@@ -97,7 +97,9 @@ class Fixture:
         """Its pictures from the cameras of a protocol, ``size`` pixels wide."""
         cameras = protocol(name, size).to(self.objects.centre.device)
         many = self.objects[torch.zeros(len(cameras), dtype=torch.long)]
-        rgba = raycast.cast(many, _turned(cameras, -self.turn))
+        # Small pictures go many at a time: on a CPU the primitives cost more than the pixels.
+        chunk = None if cameras.c2w.is_cuda else max(4, 4 * (64 // size) ** 2)
+        rgba = raycast.cast(many, _turned(cameras, -self.turn), chunk=chunk)
         return ViewSet((rgba * 255 + 0.5).floor().to(torch.uint8).cpu(), cameras.to("cpu"), name)
 
 
@@ -122,8 +124,8 @@ def faced(
     if kind not in (*FIGURES, *FLAT) or fronts not in counts(kind):
         raise ValueError(f"no {kind!r} with {fronts} fronts among the fixtures")
     generator = torch.Generator().manual_seed(seed)
-    which = (NAMES.index(kind), list(COLOURS).index(colour), 0)
-    plain = assemble(*(torch.tensor([x]) for x in which), generator)
+    which = torch.tensor([[NAMES.index(kind)], [list(COLOURS).index(colour)], [0]])
+    plain = assemble(which[0], which[1], which[2], generator)
     made = _repeated(_round(plain, kind) if kind in FIGURES else plain, kind, fronts)
     return Fixture(_text(colour, kind), kind, fronts, fronts, made.to(device), turn)
 

@@ -56,13 +56,11 @@ def from_best_axis(m: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
     return np.roll(m, -int(m.argmax()))
 
 
-def self_similarity(z: Rows | None = None, w: Rows | None = None, /) -> Metric | float:
-    """Self-similarity: the most that an asset looks the same again after a turn by 60 to 300 degrees.
+def repetition(z: Rows, w: Rows | None = None) -> float:
+    """The most that an asset looks the same again after a turn by 60 to 300 degrees.
 
-    With features it is the number; without, the plugin that computes it from the roles ``features`` and ``clip``. It is
-    the largest S(lag) or, with mirrored features, M this far from the best axis. Range about [-.2, 1]; lower is better; 1
-    is an asset that repeats exactly. Single lags are reported beside it and not ordered: k faces repeat at multiples of
-    360 / k only. Does not change when the asset is turned by a multiple of the spacing. Smallest sensible n: 18.
+    The largest S(lag) or, with mirrored features, M this far from the best axis. Range about [-.2, 1]; lower is better; 1 is an
+    asset that repeats exactly. Does not change when the asset is turned by a multiple of the spacing. Smallest sensible n: 18.
 
     Args:
         z: (n, d) features in order round the ring.
@@ -70,14 +68,12 @@ def self_similarity(z: Rows | None = None, w: Rows | None = None, /) -> Metric |
 
     >>> import numpy as np
     >>> angle = np.arange(36) * 2 * np.pi / 36
-    >>> [round(self_similarity(np.exp(8 * np.cos(k * angle - 1))[:, None]), 2) for k in (1, 2, 3)]
+    >>> [round(repetition(np.exp(8 * np.cos(k * angle - 1))[:, None]), 2) for k in (1, 2, 3)]
     [0.02, 1.0, 1.0]
     """
-    if z is None:
-        roles = ("features", "clip")
-        return Metric(_compute, roles=roles, views="ring", mirrored=True)
     curve = turned(z) if w is None else np.maximum(turned(z), from_best_axis(mirrored(z, w)))
-    return float(curve[_far(len(curve))].max())
+    lag = np.arange(len(curve)) * 360 / len(curve)
+    return float(curve[(lag > NEAR - 1e-9) & (lag < 360 - NEAR + 1e-9)].max())
 
 
 def still(z: Rows) -> bool:
@@ -91,33 +87,40 @@ def _centred(z: Rows) -> Features:
     return found - found.mean(0)
 
 
-def _far(n: int) -> Float64[np.ndarray, " _"]:
-    lag = np.arange(n) * 360 / n
-    return np.flatnonzero((lag >= NEAR - 1e-9) & (lag <= 360 - NEAR + 1e-9))
+def self_similarity() -> Metric:
+    """Self-similarity: the most that an asset looks the same again after a turn by 60 to 300 degrees, in two feature spaces.
 
+    Beside it stand the similarities at 180 and 90 degrees, of turned and of mirrored views, which are not ordered: k faces repeat
+    at multiples of 360 / k degrees only.
+    """
 
-def _compute(inputs: Inputs) -> list[Score]:
-    order = in_order(inputs.azimuth)
-    found = []
-    for role, output, name in (("features", "features", ""), ("clip", "image", "_clip")):
-        z, w = (rows(x[role][output])[order] for x in (inputs.outputs, inputs.mirrored))
-        found += _scores(z, w, name)
-    return found
+    def compute(inputs: Inputs) -> list[Score]:
+        order = in_order(inputs.azimuth)
+        spaces = (("features", "features", ""), ("clip", "image", "_clip"))
+        return [
+            score
+            for role, output, ending in spaces
+            for score in _scores(
+                rows(inputs.outputs[role][output])[order],
+                rows(inputs.mirrored[role][output])[order],
+                ending,
+            )
+        ]
+
+    return Metric(compute, roles=("features", "clip"), views="ring", mirrored=True)
 
 
 def _scores(z: Features, w: Features, ending: str) -> list[Score]:
-    n = len(z)
-    names = ["self_similarity", "opposite", "quarter", "opposite_mirrored", "quarter_mirrored"]
+    n, single = len(z), ("opposite", "quarter", "opposite_mirrored", "quarter_mirrored")
+    first, others = f"self_similarity{ending}", [f"{name}{ending}" for name in single]
     if still(z):
         note = "the views hardly differ: nothing to compare"
-        return [Score(f"{x}{ending}", None, "", _better(x), n, note=note) for x in names]
-    plain, flipped = turned(z), from_best_axis(mirrored(z, w))
-    single = [x for curve in (plain, flipped) for x in (_at(curve, 180), _at(curve, 90))]
-    values = [float(self_similarity(z, w)), *single]  # type: ignore[arg-type]
-    return [
-        Score(f"{x}{ending}", value, "", _better(x), n)
-        for x, value in zip(names, values, strict=True)
-    ]
+        undefined = (Score(name, None, "", None, n, note=note) for name in others)
+        return [Score(first, None, "", "lower", n, note=note), *undefined]
+    curves = (turned(z), from_best_axis(mirrored(z, w)))
+    values = [_at(curve, lag) for curve in curves for lag in (180, 90)]
+    found = (Score(x, value, "", None, n) for x, value in zip(others, values, strict=True))
+    return [Score(first, repetition(z, w), "", "lower", n), *found]
 
 
 def _at(curve: Float64[np.ndarray, " n"], degrees: float) -> float:
@@ -125,7 +128,3 @@ def _at(curve: Float64[np.ndarray, " n"], degrees: float) -> float:
     lag = np.arange(len(curve) + 1) * 360 / len(curve)
     closed = np.append(curve, curve[0])
     return float(np.interp([degrees, 360 - degrees], lag, closed).mean())
-
-
-def _better(name: str) -> str | None:
-    return "lower" if name == "self_similarity" else None

@@ -13,7 +13,7 @@ from esd_bench.metrics._words import TEXTS, alike, word_probabilities
 
 AWAY, KERNEL = 67.5, 60.0
 """Degrees off the own front from which a view is not of the front; half-width of the kernel that finds it."""
-NAMES = ("fronts_elsewhere", "front_elsewhere", "right_word")
+LOWER = ("fronts_elsewhere", "front_elsewhere")
 
 
 def off_front(p: Rows, azimuth: Angles) -> Float64[np.ndarray, " n"]:
@@ -64,23 +64,20 @@ def view_words() -> Metric:
         p = word_probabilities(inputs.outputs["clip"]["image"], inputs.worded)
         n, azimuth = len(p), inputs.azimuth
         if alike(p):
-            return [_score(name, None, n) for name in NAMES]
-        each = right_words(p, azimuth)
+            note = "all views look alike to CLIP"
+            undefined = (Score(x, None, "", "lower", n, note=note) for x in LOWER)
+            return [*undefined, Score("right_word", None, "", "higher", n, note=note)]
+        shares = fronts_elsewhere(p, azimuth), front_elsewhere(p, azimuth)
+        right, front = right_words(p, azimuth), p[:, 0].tolist()
         return [
-            _score("fronts_elsewhere", fronts_elsewhere(p, azimuth), n),
-            _score("front_elsewhere", front_elsewhere(p, azimuth), n, p[:, 0]),
-            _score("right_word", float(each.mean()), n, each),
+            *(
+                Score(x, value, "", "lower", n, front)
+                for x, value in zip(LOWER, shares, strict=True)
+            ),
+            Score("right_word", float(right.mean()), "", "higher", n, right.tolist()),
         ]
 
     return Metric(compute, roles=("clip",), views="ring", texts=TEXTS)
-
-
-def _score(
-    name: str, value: float | None, n: int, each: Float64[np.ndarray, " n"] | None = None
-) -> Score:
-    note = "" if value is not None else "all views look alike to CLIP"
-    better = "higher" if name == "right_word" else "lower"
-    return Score(name, value, "", better, n, () if each is None else each.tolist(), note=note)
 
 
 def _off(p: Rows, azimuth: Angles) -> Bool[np.ndarray, " n"]:

@@ -1,0 +1,159 @@
+"""Which scores tell a Janus from a correct asset: AUC and Kendall's tau of each against the truth."""
+
+import numpy as np
+import pandas as pd
+
+from esd_bench.agreement import auc, tau
+from esd_bench.stats import RESAMPLES, SEED
+from esd_bench.tables import Body, Cell, Column, Table
+from esd_bench.tables._cells import column
+
+JANUS = 0.2
+"""Janus rate from which an asset counts as one, as for the oracle's ``success``."""
+ONE = ("faces", "front_peaks", "pose_peaks")
+"""Counts of fronts: what is wrong is not to be one."""
+ASIDE = ("fronts", "fold", "fid_floor", "iv_jackknife", "kind", "colour", "success")
+"""Not judged: truths, what the prompt names, what says nothing of the asset or nothing new."""
+FALSE_ALARMS = 0.05
+SCORES = (
+    "fronts_elsewhere", "front_elsewhere", "right_word", "front_peaks", "pose_peaks",
+    "self_similarity", "self_similarity_clip", "opposite", "quarter", "opposite_mirrored", "quarter_mirrored",
+    "opposite_clip", "quarter_clip", "opposite_mirrored_clip", "quarter_mirrored_clip",
+    "clip_distance", "fid", "kid", "iq", "iv", "ig", "mi", "consistency", "front_share", "faces", "janus_rate",
+)  # fmt: skip
+"""In the order of the rows; what else an asset has follows."""
+INTERVALS = (
+    f"in brackets 95 % intervals by bootstrap over prompts ({RESAMPLES} resamples, seed {SEED})"
+)
+BENCHMARK = (
+    f"Scores against the pose oracle. Janus: a Janus rate of {JANUS} or more. AUC: how often a Janus scores worse than "
+    f"another asset (.5 is chance, below it the score prefers the Janus); tau: Kendall's, with the Janus rate; {INTERVALS}."
+)
+FIXTURES = (
+    "Scores against the known number of fronts. AUC: how often a figure with several fronts scores worse than one with one "
+    f"front (.5 is chance); tau: Kendall's, with the number of fronts; {INTERVALS.replace('prompts', 'kinds')}."
+)
+
+
+def detectors() -> Table:
+    """AUC and Kendall's tau of every score against the oracle's Janus rate, or a fixture's number of fronts."""
+    return Table(None, _build, ("janus_rate",))
+
+
+def assets(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row for each finished run, a column for each score, turned so that larger is worse.
+
+    Counts of fronts become their distance from one; a score without a good direction stays as it is. ``truth`` is whether
+    the asset is a Janus (or NaN: a fixture without any front), ``amount`` its Janus rate or number of fronts.
+
+    Raises:
+        ValueError: where neither is known.
+    """
+    scored = frame[(frame["status"] == "finished") & (frame["score"] != "")]
+    wide = scored.pivot_table("value", ["run", "prompt", "wording"], "score", dropna=False)
+    wide = wide[wide.notna().any(axis=1)].reset_index()
+    source = next((x for x in ("fronts", "janus_rate") if x in wide), "")
+    if not source:
+        raise ValueError("no asset has a janus_rate: score them with the metric janus first")
+    amount = wide[source]
+    limit = 1.5 if source == "fronts" else JANUS
+    truth = (amount >= limit).astype(float).where(amount.notna() & (amount != _none(source)))
+    better = dict(zip(scored["score"], scored["better"], strict=True))
+    turned = {str(x): _worse(pd.Series(wide[x]), str(x), better[x]) for x in better}
+    return wide.assign(**turned, truth=truth, amount=amount)
+
+
+def _none(source: str) -> float:
+    """Amount at which there is nothing to be right or wrong: a fixture without any front."""
+    return 0.0 if source == "fronts" else -1.0
+
+
+def _worse(values: pd.Series, score: str, better: str) -> pd.Series:
+    if score in ONE:
+        return (values - 1).abs()
+    return -values if better == "higher" else values
+
+
+def _build(frame: pd.DataFrame) -> Body:
+    wide = assets(frame)
+    fixtures = "fronts" in wide
+    own = () if fixtures else ("janus_rate",)
+    there = [x for x in frame["score"].unique() if x and x not in (*ASIDE, *own)]
+    order = [x for x in SCORES if x in there] + sorted(set(there) - {*SCORES})
+    groups = _groups(wide)
+    taus = {"all": wide} if fixtures else groups
+    columns = [Column(f"AUC, {name}", mark=False) for name in groups]
+    columns += [Column(f"tau, {name}", mark=False) for name in taus]
+    if fixtures:
+        columns += [
+            Column(name, "%", digits=0, mark=False) for name in ("Found", "False, symmetric")
+        ]
+    rows = []
+    for score in order:
+        cells = [_auc(group, score) for group in groups.values()]
+        cells += [_tau(group, score) for group in taus.values()]
+        cells += _alarms(wide, score) if fixtures else []
+        rows.append(((column(frame, score).name, _counted(wide, score)), tuple(cells)))
+    title = FIXTURES if fixtures else BENCHMARK
+    return Body(
+        title, ("Score", "Assets"), tuple(columns), tuple(rows), tuple(_notes(wide, fixtures))
+    )
+
+
+def _groups(wide: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """All assets, and those of each wording where there are several."""
+    wordings = sorted(wide["wording"].unique(), reverse=True)
+    each = {x: wide[wide["wording"] == x] for x in wordings} if len(wordings) > 1 else {}
+    return {"all": wide, **each}
+
+
+def _auc(group: pd.DataFrame, score: str) -> Cell:
+    known = group[group["truth"].notna()]
+    found = auc(known[score].to_numpy(float), known["truth"].to_numpy() == 1, known["prompt"])
+    return Cell(found.value, None, found.interval, found.n)
+
+
+def _tau(group: pd.DataFrame, score: str) -> Cell:
+    known = group[group["truth"].notna()]
+    found = tau(known[score].to_numpy(float), known["amount"].to_numpy(float), known["prompt"])
+    return Cell(found.value, None, found.interval, found.n)
+
+
+def _alarms(wide: pd.DataFrame, score: str) -> list[Cell]:
+    """At the threshold that 5 % of one-front figures pass: share of several fronts found, of symmetric things flagged."""
+    known = wide[wide["truth"].notna() & wide[score].notna()]
+    right = known.loc[known["truth"] == 0, score]
+    if right.empty:
+        return [Cell(None), Cell(None)]
+    limit = np.quantile(right, 1 - FALSE_ALARMS, method="higher")
+    several = known.loc[known["truth"] == 1, score]
+    things = wide.loc[wide["truth"].isna(), score]
+    # An undefined score raises no alarm.
+    return [_share(x > limit) for x in (several, things)]
+
+
+def _share(flags: pd.Series) -> Cell:
+    return Cell(100 * float(flags.mean()) if len(flags) else None, n=len(flags))
+
+
+def _counted(wide: pd.DataFrame, score: str) -> str:
+    return f"{int(wide[score].notna().sum())}/{len(wide)}"
+
+
+def _notes(wide: pd.DataFrame, fixtures: bool) -> list[str]:
+    """What the rows were judged by."""
+    what = "figures with several fronts" if fixtures else "Janus"
+    counted = [
+        f"{name}: {int((x['truth'] == 1).sum())} {what}, {int((x['truth'] == 0).sum())} without"
+        for name, x in _groups(wide).items()
+    ]
+    listed = ", ".join(ONE[:-1])
+    ways = f"{listed} and {ONE[-1]} count as worse the farther they are from 1; a score without a good direction, the larger it is."
+    notes = ["; ".join(counted) + ".", ways[0].upper() + ways[1:]]
+    if fixtures:
+        share = f"{100 * FALSE_ALARMS:.0f} %"
+        notes.append(
+            f"Found: figures with several fronts above the score that {share} of those with one exceed. False: things "
+            "without a front above it; one whose score is undefined raises no alarm."
+        )
+    return notes
