@@ -71,7 +71,7 @@ def roc(
 
 def _known(
     x: Numbers, y: Numbers, clusters: Iterable[str]
-) -> tuple[Numbers, Numbers, Float64[np.ndarray, "n c"]]:
+) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"], Float64[np.ndarray, "m c"]]:
     """Assets with both numbers, and which cluster each is of (one-hot)."""
     known = ~(np.isnan(x) | np.isnan(y))
     names, which = np.unique(np.asarray(list(clusters))[known], return_inverse=True)

@@ -166,12 +166,15 @@ def measure_runs(a: argparse.Namespace) -> None:
 
 def report(a: argparse.Namespace) -> None:
     """Tables in three formats and the figure, of whatever is stored."""
-    from esd_bench.report import report as table
+    from esd_bench.formats import render
+    from esd_bench.gather import gather
+    from esd_bench.validation import body
 
     there = [x for x in ("fixtures", "benchmark") if (a.out / f"{x}.csv.gz").is_file()]
     for name in there:
+        made = body(gather(a.out / f"{name}.csv.gz"))
         for format, ending in (("csv", "csv"), ("latex", "tex"), ("markdown", "md")):
-            text = table(a.out / f"{name}.csv.gz", "detectors", format)
+            text = render(format, made)
             (a.out / f"{name}.{ending}").write_text(text.rstrip("\n") + "\n")
     curves({name: a.out / f"{name}.csv.gz" for name in there}, a.out / "roc.png")
 
@@ -185,7 +188,7 @@ def curves(stored: dict[str, Path], path: Path) -> None:
 
     from esd_bench.agreement import auc, roc
     from esd_bench.gather import gather
-    from esd_bench.tables.detectors import assets
+    from esd_bench.validation import assets
 
     figure, panels = pyplot.subplots(1, len(stored), figsize=(5 * len(stored), 5), squeeze=False)
     for panel, (name, source) in zip(panels[0], stored.items(), strict=True):

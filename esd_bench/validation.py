@@ -1,12 +1,22 @@
-"""Which scores tell a Janus from a correct asset: AUC and Kendall's tau of each against the truth."""
+"""Which scores tell a Janus from a correct asset: AUC and Kendall's tau of each against the truth, from stored scores.
+
+    python -m esd_bench.validation reports/validation/fixtures.csv.gz [--format csv]
+
+The truth of a fixture is its number of fronts, that of any other asset the pose oracle's Janus rate. No torch.
+"""
+
+import argparse
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from esd_bench.agreement import auc, tau
+from esd_bench.formats import render
+from esd_bench.gather import gather
 from esd_bench.stats import RESAMPLES, SEED
-from esd_bench.tables import Body, Cell, Column, Table
-from esd_bench.tables._cells import column
+from esd_bench.tables import Body, Cell, Column
 
 JANUS = 0.2
 """Janus rate from which an asset counts as one, as for the oracle's ``success``."""
@@ -35,9 +45,13 @@ FIXTURES = (
 )
 
 
-def detectors() -> Table:
-    """AUC and Kendall's tau of every score against the oracle's Janus rate, or a fixture's number of fronts."""
-    return Table(None, _build, ("janus_rate",))
+def table(path: Path | str, format: str = "markdown") -> str:
+    """The table of a CSV of scores, or of a folder of runs, as text.
+
+    Raises:
+        ValueError: in one line, for a broken file, an unknown format, or where no truth is known.
+    """
+    return render(format, body(gather(path)))
 
 
 def assets(frame: pd.DataFrame) -> pd.DataFrame:
@@ -47,9 +61,13 @@ def assets(frame: pd.DataFrame) -> pd.DataFrame:
     the asset is a Janus (or NaN: a fixture without any front), ``amount`` its Janus rate or number of fronts.
 
     Raises:
-        ValueError: where neither is known.
+        ValueError: where neither is known, or runs were not measured alike.
     """
     scored = frame[(frame["status"] == "finished") & (frame["score"] != "")]
+    # Fixtures differ in background and size on purpose, and say so in their wording.
+    ways = scored.groupby(["score", "wording"])["key"].nunique()
+    if (ways > 1).any():
+        raise ValueError(f"{ways.idxmax()[0]} was not measured alike in all runs: score them alike")
     wide = scored.pivot_table("value", ["run", "prompt", "wording"], "score", dropna=False)
     wide = wide[wide.notna().any(axis=1)].reset_index()
     source = next((x for x in ("fronts", "janus_rate") if x in wide), "")
@@ -74,7 +92,8 @@ def _worse(values: pd.Series, score: str, better: str) -> pd.Series:
     return -values if better == "higher" else values
 
 
-def _build(frame: pd.DataFrame) -> Body:
+def body(frame: pd.DataFrame) -> Body:
+    """A row for each score: AUC and tau over all assets and over those of each wording."""
     wide = assets(frame)
     fixtures = "fronts" in wide
     own = () if fixtures else ("janus_rate",)
@@ -93,11 +112,9 @@ def _build(frame: pd.DataFrame) -> Body:
         cells = [_auc(group, score) for group in groups.values()]
         cells += [_tau(group, score) for group in taus.values()]
         cells += _alarms(wide, score) if fixtures else []
-        rows.append(((column(frame, score).name, _counted(wide, score)), tuple(cells)))
+        rows.append(((score, _counted(wide, score)), tuple(cells)))
     title = FIXTURES if fixtures else BENCHMARK
-    return Body(
-        title, ("Score", "Assets"), tuple(columns), tuple(rows), tuple(_notes(wide, fixtures))
-    )
+    return Body(title, ("Score", "Assets"), tuple(columns), tuple(rows), tuple(_notes(frame, wide)))
 
 
 def _groups(wide: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -140,8 +157,9 @@ def _counted(wide: pd.DataFrame, score: str) -> str:
     return f"{int(wide[score].notna().sum())}/{len(wide)}"
 
 
-def _notes(wide: pd.DataFrame, fixtures: bool) -> list[str]:
-    """What the rows were judged by."""
+def _notes(frame: pd.DataFrame, wide: pd.DataFrame) -> list[str]:
+    """What the rows were judged by, and what was left out."""
+    fixtures = "fronts" in wide
     what = "figures with several fronts" if fixtures else "Janus"
     counted = [
         f"{name}: {int((x['truth'] == 1).sum())} {what}, {int((x['truth'] == 0).sum())} without"
@@ -150,6 +168,8 @@ def _notes(wide: pd.DataFrame, fixtures: bool) -> list[str]:
     listed = ", ".join(ONE[:-1])
     ways = f"{listed} and {ONE[-1]} count as worse the farther they are from 1; a score without a good direction, the larger it is."
     notes = ["; ".join(counted) + ".", ways[0].upper() + ways[1:]]
+    lost = int((frame.drop_duplicates("run")["status"] != "finished").sum())
+    notes += [f"{lost} failed runs have no scores and are left out."] * (lost > 0)
     if fixtures:
         share = f"{100 * FALSE_ALARMS:.0f} %"
         notes.append(
@@ -157,3 +177,21 @@ def _notes(wide: pd.DataFrame, fixtures: bool) -> list[str]:
             "without a front above it; one whose score is undefined raises no alarm."
         )
     return notes
+
+
+def main() -> None:
+    """The command line: the table on the screen, or one line and exit code 2."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("scores", type=Path, help="a CSV of scores or a folder of runs")
+    parser.add_argument("--format", default="markdown", help="csv, latex, markdown or html")
+    a = parser.parse_args()
+    try:
+        sys.stdout.write(table(a.scores, a.format).rstrip("\n") + "\n")
+    except ValueError as error:
+        parser.exit(2, f"error: {error}\n")
+
+
+if __name__ == "__main__":
+    main()
