@@ -113,7 +113,12 @@ def test_the_whole_validation_in_small(monkeypatch, tmp_path):
     monkeypatch.setattr(agreement, "RESAMPLES", 100)
     work, out = tmp_path / "work", tmp_path / "out"
     words = ["--work", work, "--out", out, "--sizes", 16, "--seeds", 1, "--backgrounds", "white"]
-    words += ["--kinds", "clock,ball", "--metrics", "self_similarity,front_peaks,pose_peaks,janus"]
+    words += [
+        "--kinds",
+        "clock,ball",
+        "--metrics",
+        "view_words,self_similarity,front_peaks,pose_peaks,janus",
+    ]
     made(monkeypatch, *words)
     stored = gather(out / "fixtures.csv.gz")
     wide = assets(stored).set_index("run")
