@@ -24,6 +24,7 @@ ONE = ("faces", "front_peaks", "pose_peaks")
 """Counts of fronts: what is wrong is not to be one."""
 ASIDE = ("fronts", "fold", "fid_floor", "iv_jackknife", "kind", "colour", "success")
 """Not judged: truths, what the prompt names, what says nothing of the asset or nothing new."""
+ORACLE = ("consistency", "front_share", "faces", "pose_peaks")
 FALSE_ALARMS = 0.05
 SCORES = (
     "fronts_elsewhere", "front_elsewhere", "right_word", "front_peaks", "pose_peaks",
@@ -170,13 +171,29 @@ def _notes(frame: pd.DataFrame, wide: pd.DataFrame) -> list[str]:
     notes = ["; ".join(counted) + ".", ways[0].upper() + ways[1:]]
     lost = int((frame.drop_duplicates("run")["status"] != "finished").sum())
     notes += [f"{lost} failed runs have no scores and are left out."] * (lost > 0)
+    if not fixtures:
+        notes.append(f"{', '.join(ORACLE)} come from the oracle that is the truth here.")
     if fixtures:
         share = f"{100 * FALSE_ALARMS:.0f} %"
         notes.append(
             f"Found: figures with several fronts above the score that {share} of those with one exceed. False: things "
             "without a front above it; one whose score is undefined raises no alarm."
         )
+        notes.append(_exact(frame))
     return notes
+
+
+def _exact(frame: pd.DataFrame) -> str:
+    """How often counts of fronts are the very number, by that number."""
+    counts = frame.pivot_table("value", "run", "score")
+    counts = counts[counts["fronts"] > 0]
+    told = []
+    for name in (x for x in ONE if x in counts):
+        hits = (counts[name] == counts["fronts"]).groupby(counts["fronts"])
+        each = zip(hits.sum().items(), hits.size(), strict=True)
+        shares = ", ".join(f"{right}/{n} of {int(k)}" for (k, right), n in each)
+        told.append(f"{name} {shares}")
+    return f"Fronts counted exactly: {'; '.join(told) or 'by no score'}."
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ def repetition(z: Rows, w: Rows | None = None) -> float:
     >>> import numpy as np
     >>> angle = np.arange(36) * 2 * np.pi / 36
     >>> [round(repetition(np.exp(8 * np.cos(k * angle - 1))[:, None]), 2) for k in (1, 2, 3)]
-    [0.02, 1.0, 1.0]
+    [-0.1, 1.0, 1.0]
     """
     curve = turned(z) if w is None else np.maximum(turned(z), from_best_axis(mirrored(z, w)))
     lag = np.arange(len(curve)) * 360 / len(curve)

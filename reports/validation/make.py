@@ -20,8 +20,8 @@ EMBEDDED = HERE.parent / "embedded" / "scores.csv.gz"
 GOLDEN = 2.399963
 """Radians from one fixture's front to the next one's, so that no azimuth is special."""
 SHOWN = {
-    "benchmark": ("fronts_elsewhere", "self_similarity", "self_similarity_clip", "clip_distance", "fid", "iq", "ig"),
-    "fixtures": ("fronts_elsewhere", "self_similarity", "self_similarity_clip", "clip_distance", "fid", "janus_rate", "ig"),
+    "benchmark": ("front_elsewhere", "self_similarity", "self_similarity_clip", "clip_distance", "fid", "iq", "ig"),
+    "fixtures": ("front_elsewhere", "self_similarity", "self_similarity_clip", "clip_distance", "fid", "janus_rate", "ig"),
 }  # fmt: skip
 
 

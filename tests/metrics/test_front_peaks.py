@@ -6,7 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esd_bench import plugins
 from esd_bench.cameras import ring
+from esd_bench.embedded.fixtures import faced
 from esd_bench.metrics import Inputs
 from esd_bench.metrics._ring import count_fronts, in_order, peaks, smoothed
 from esd_bench.metrics._words import TEXTS, word_probabilities
@@ -103,3 +105,12 @@ def test_blank_views_have_no_count():
 
 def test_clearly_front_is_within_37_degrees():
     assert clearly_front(np.eye(24)).nonzero()[0].tolist() == [0, 1, 2, 22, 23]
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_the_oracle_counts_the_fronts_of_rendered_bears(k):
+    views = faced("bear", k, turn=0.2 * k).views("ring:15:18")
+    oracle = plugins.load("embedders", "embedded")(torch.device("cpu"))
+    at = views.cameras
+    seen = Inputs({"oracle": oracle.images(views.over("white"))}, at.azimuth, at.elevation)
+    assert pose_peaks().compute(seen)[0].value == k
