@@ -24,8 +24,14 @@ ONE = ("faces", "front_peaks", "pose_peaks")
 """Counts of fronts: what is wrong is not to be one."""
 ASIDE = ("fronts", "fold", "fid_floor", "iv_jackknife", "kind", "colour", "success")
 """Not judged: truths, what the prompt names, what says nothing of the asset or nothing new."""
-ORACLE = ("consistency", "front_share", "faces", "pose_peaks")
 FALSE_ALARMS = 0.05
+ALARMS = (
+    f"Found: figures with several fronts above the score that {FALSE_ALARMS:.0%} of those with one exceed. False: things "
+    "without a front above it; one whose score is undefined raises no alarm."
+)
+TRUTH = (
+    "consistency, front_share, faces and pose_peaks come from the oracle that is the truth here."
+)
 SCORES = (
     "fronts_elsewhere", "front_elsewhere", "right_word", "front_peaks", "pose_peaks",
     "self_similarity", "self_similarity_clip", "opposite", "quarter", "opposite_mirrored", "quarter_mirrored",
@@ -66,9 +72,12 @@ def assets(frame: pd.DataFrame) -> pd.DataFrame:
     """
     scored = frame[(frame["status"] == "finished") & (frame["score"] != "")]
     # Fixtures differ in background and size on purpose, and say so in their wording.
-    ways = scored.groupby(["score", "wording"])["key"].nunique()
-    if (ways > 1).any():
-        raise ValueError(f"{ways.idxmax()[0]} was not measured alike in all runs: score them alike")
+    ways = scored.groupby(["score", "wording"])["key"].nunique().reset_index()
+    mixed = ways.loc[ways["key"] > 1, "score"]
+    if len(mixed):
+        raise ValueError(
+            f"{mixed.iloc[0]} was not measured alike in all runs: score them alike first"
+        )
     wide = scored.pivot_table("value", ["run", "prompt", "wording"], "score", dropna=False)
     wide = wide[wide.notna().any(axis=1)].reset_index()
     source = next((x for x in ("fronts", "janus_rate") if x in wide), "")
@@ -166,21 +175,13 @@ def _notes(frame: pd.DataFrame, wide: pd.DataFrame) -> list[str]:
         f"{name}: {int((x['truth'] == 1).sum())} {what}, {int((x['truth'] == 0).sum())} without"
         for name, x in _groups(wide).items()
     ]
-    listed = ", ".join(ONE[:-1])
-    ways = f"{listed} and {ONE[-1]} count as worse the farther they are from 1; a score without a good direction, the larger it is."
-    notes = ["; ".join(counted) + ".", ways[0].upper() + ways[1:]]
     lost = int((frame.drop_duplicates("run")["status"] != "finished").sum())
-    notes += [f"{lost} failed runs have no scores and are left out."] * (lost > 0)
-    if not fixtures:
-        notes.append(f"{', '.join(ORACLE)} come from the oracle that is the truth here.")
-    if fixtures:
-        share = f"{100 * FALSE_ALARMS:.0f} %"
-        notes.append(
-            f"Found: figures with several fronts above the score that {share} of those with one exceed. False: things "
-            "without a front above it; one whose score is undefined raises no alarm."
-        )
-        notes.append(_exact(frame))
-    return notes
+    return [
+        "; ".join(counted) + ".",
+        f"Worse is: {', '.join(ONE)}, the farther from 1; a score without a good direction, the larger it is.",
+        *[f"{lost} failed runs have no scores and are left out."] * (lost > 0),
+        *((ALARMS, _exact(frame)) if fixtures else (TRUTH,)),
+    ]
 
 
 def _exact(frame: pd.DataFrame) -> str:
@@ -190,8 +191,8 @@ def _exact(frame: pd.DataFrame) -> str:
     told = []
     for name in (x for x in ONE if x in counts):
         hits = (counts[name] == counts["fronts"]).groupby(counts["fronts"])
-        each = zip(hits.sum().items(), hits.size(), strict=True)
-        shares = ", ".join(f"{right}/{n} of {int(k)}" for (k, right), n in each)
+        each = zip(hits.groups, hits.sum(), hits.size(), strict=True)
+        shares = ", ".join(f"{right}/{n} of {k:.0f}" for k, right, n in each)
         told.append(f"{name} {shares}")
     return f"Fronts counted exactly: {'; '.join(told) or 'by no score'}."
 
