@@ -91,7 +91,7 @@ def build(a: argparse.Namespace, folder: Path, suite: str, seeds: int, size: int
                 views = made.views(protocol, size)
                 views.save(store.working(spec) / "views" / protocol.replace(":", "-"))
                 digests[protocol] = views.digest
-            record = RunRecord("finished", label=f"{made.fronts} fronts", views=digests)
+            record = RunRecord("finished", label=f"fronts: {made.fronts}", views=digests)
             store.finish(spec, record, {"none": torch.zeros(1)})
     return len(wanted)
 
@@ -126,7 +126,7 @@ def frame_of(folder: Path, background: str) -> pd.DataFrame:
         truth = dict(spec.method.options)
         same = {
             "prompt": truth["kind"],
-            "label": f"{truth['fronts']} fronts",
+            "label": f"fronts: {truth['fronts']}",
             "wording": f"{spec.view_size} px, {background}",
             "run": f"{run}@{background}",
         }
