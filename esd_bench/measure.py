@@ -253,13 +253,15 @@ class Bench:
         whole = self._outputs(task, task.protocol, seen.pictures)
         against = self._pictures(task.run) if task.metric.reference else None
         return Inputs(
-            outputs={r: {k: v[kept] for k, v in found.items()} for r, found in whole.items()},
+            outputs=_rows(whole, kept),
             azimuth=seen.azimuth[kept],
             elevation=seen.elevation[kept],
             text={"clip": self.features.text(clip, text)} if clip else {},
             others=self._embedded(clip, task.others) if clip and task.others else {},
             reference={} if against is None else self._outputs(task, "reference", against),
             truth=networks["oracle"].truth(text) if "oracle" in networks else {},
+            worded=self._worded(task, text),
+            mirrored=_rows(self._mirrored(task, seen), kept) if task.metric.mirrored else {},
         )
 
     def _outputs(self, task: Task, what: str, pictures: Tensor) -> dict[str, dict[str, Tensor]]:
@@ -269,8 +271,17 @@ class Bench:
                 self._answers[what, choice] = self.features.of(choice, pictures)
         return {role: self._answers[what, choice] for role, choice in task.networks.items()}
 
+    def _mirrored(self, task: Task, seen: Seen) -> dict[str, dict[str, Tensor]]:
+        return self._outputs(task, f"{task.protocol}, mirrored", seen.pictures.flip(-1))
+
     def _embedded(self, clip: Choice, texts: Sequence[str]) -> dict[str, Tensor]:
         return {"clip": torch.cat([self.features.text(clip, text) for text in texts])}
+
+    def _worded(self, task: Task, text: str) -> dict[str, Tensor]:
+        return {
+            wording: self.features.text(task.networks["clip"], wording.replace("{}", text))
+            for wording in task.metric.texts
+        }
 
     def _pictures(self, run: Run) -> Tensor:
         """The reference pictures; the last set is kept, because a run's metrics and its prompt's other runs share it."""
@@ -390,6 +401,11 @@ def _digest_of(task: Task) -> dict[str, Any]:
     """The texts that a prompt is told from, itself among them: the same for all prompts of a suite."""
     texts = sorted({*task.others, task.run.spec.prompt.text})
     return {"n": len(texts), "digest": hashlib.sha256(canonical(texts).encode()).hexdigest()}
+
+
+def _rows(found: Mapping[str, Mapping[str, Tensor]], kept: Any) -> dict[str, dict[str, Tensor]]:
+    """Some views of all outputs."""
+    return {role: {k: v[kept] for k, v in outputs.items()} for role, outputs in found.items()}
 
 
 def _finite(found: Score) -> Score:

@@ -99,7 +99,7 @@ def _mix(a: Tensor, b: Sequence[float], share: float) -> Tensor:
     return a + (a.new_tensor(b) - a) * share
 
 
-def _palette(coat: Float[Tensor, "n 3"]) -> Float[Tensor, "n k 3"]:
+def palette(coat: Float[Tensor, "n 3"]) -> Float[Tensor, "n k 3"]:
     """The colour of every paint for each object's coat."""
     shades = [
         coat,
@@ -177,7 +177,7 @@ def assemble(
         centre=centre * stretch + shift,
         size=size * stretch * (1 + 0.04 * noise(SLOTS, 1)),
         turn=rotation(turn),
-        paint=_palette(coat).gather(1, paint[..., None].expand(-1, -1, 3)),
+        paint=palette(coat).gather(1, paint[..., None].expand(-1, -1, 3)),
         patterned=paint == PAINTS.index("coat"),
         pattern=pattern,
         ink=torch.where((pattern == 1)[:, None], coat * 0.3, _mix(coat, FIXED["white"], 0.8)),

@@ -26,6 +26,8 @@ class Inputs:
         reference: role -> output name -> (m, d), the same of the reference pictures.
         azimuth, elevation: (n,) radians of the views.
         truth: what an oracle is asked to find: ``kind`` and ``colour`` indices, where the prompt says so.
+        worded: wording of :attr:`Metric.texts` -> (1, d) CLIP embedding of the prompt in that wording.
+        mirrored: as ``outputs``, of the same pictures with left and right exchanged.
     """
 
     outputs: Mapping[str, Mapping[str, Float[Tensor, "n _"]]]
@@ -35,6 +37,8 @@ class Inputs:
     others: Mapping[str, Float[Tensor, "q _"]] = field(default_factory=dict)
     reference: Mapping[str, Mapping[str, Float[Tensor, "m _"]]] = field(default_factory=dict)
     truth: Mapping[str, int] = field(default_factory=dict)
+    worded: Mapping[str, Float[Tensor, "1 _"]] = field(default_factory=dict)
+    mirrored: Mapping[str, Mapping[str, Float[Tensor, "n _"]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Metric:
         views: ``sphere`` or ``ring``: the protocol it needs.
         reference: whether it needs reference pictures of the prior.
         others: whether it needs the suite's other texts.
+        texts: wordings whose CLIP embeddings it reads, such as ``{}, front view``; braces stand for the prompt.
+        mirrored: whether it reads what the networks say of the mirrored pictures.
     """
 
     compute: Callable[[Inputs], Sequence[Score]]
@@ -87,3 +93,5 @@ class Metric:
     views: Literal["sphere", "ring"] = "sphere"
     reference: bool = False
     others: bool = False
+    texts: tuple[str, ...] = ()
+    mirrored: bool = False

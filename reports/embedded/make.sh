@@ -28,7 +28,7 @@ everywhere() { # a command with each of some endings, one after the other on eve
 
 everywhere "$bench generate --preset embedded-gpu --prior embedded-biased --prompts ${PROMPTS:-benchmark} ${STEPS:+--steps $STEPS} \
   --pack ${PACK:-24} --device $device --out $runs" "${arms[@]}"
-everywhere "$bench score $runs --device $device --metric" fid inception janus clip_distance kid
+everywhere "$bench score $runs --device $device --metric" fid inception janus clip_distance kid view_words front_peaks pose_peaks self_similarity
 $bench sheet "$runs" --only wording="view words" --out "$here/view-words.webp"
 $bench sheet "$runs" --only wording="no view words" --out "$here/no-view-words.webp"
 $bench report "$runs" --scores "$here/scores.csv.gz" --out "$here/overview.md"

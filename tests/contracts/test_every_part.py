@@ -171,6 +171,12 @@ def inputs(n: int = 36, m: int = 20) -> Inputs:
         others={"clip": rows(5, 16)},
         reference=offered(m),
         truth={"kind": 2, "colour": 3},
+        worded={
+            wording: torch.nn.functional.normalize(rows(1, 16), dim=1)
+            for name in plugins.names("metrics")
+            for wording in plugins.load("metrics", name)().texts
+        },
+        mirrored=offered(n),
     )
 
 
@@ -197,6 +203,8 @@ def test_the_order_of_the_views_does_not_matter(name):
     order = torch.randperm(36, generator=torch.Generator().manual_seed(1))
     shuffled = Inputs(
         outputs={r: {k: v[order] for k, v in x.items()} for r, x in whole.outputs.items()},
+        worded=whole.worded,
+        mirrored={r: {k: v[order] for k, v in x.items()} for r, x in whole.mirrored.items()},
         azimuth=whole.azimuth[order],
         elevation=whole.elevation[order],
         text=whole.text,

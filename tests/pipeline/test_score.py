@@ -178,8 +178,8 @@ def test_each_set_of_pictures_passes_each_network_once(world: World) -> None:
     world.run("a red cat")
     world.run("a red cat", seed=1)
     summary = world.score()
-    # Two spheres, two rings, one reference set; five metrics share them.
-    assert summary.forwards == 5
+    # Two spheres, two rings and their mirror images, one reference set; all metrics share them.
+    assert summary.forwards == 7
     assert world.score(again=True).forwards == 0
 
 

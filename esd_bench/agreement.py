@@ -1,0 +1,96 @@
+"""Does a score tell assets apart as a truth does? AUC and Kendall's tau, with intervals that respect prompts.
+
+Assets of one prompt are alike, so the bootstrap draws whole prompts. Both numbers are ratios of sums over pairs of assets;
+the sums are worked out once for each pair of prompts, and a resample only weighs them: exact, and as fast as a table.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from esd_bench.stats import RESAMPLES, SEED
+
+Numbers = Float64[np.ndarray, " n"]
+Pairs = Float64[np.ndarray, "n n"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number of all assets, and its 95 % interval by bootstrap over clusters; None where it is undefined."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+    n: int
+
+
+def auc(score: Numbers, truth: Bool[np.ndarray, " n"], clusters: Iterable[str]) -> Estimate:
+    """Area under the ROC curve: how often an asset of which the truth holds has the larger score, ties counting half.
+
+    .5 is chance, 1 perfect, below .5 the wrong way round. Assets without a score (NaN) are left out. None where the truth
+    holds of all assets or of none.
+
+    >>> auc(np.array([1.0, 2.0, 3.0, 4.0]), np.array([False, False, True, True]), "abab").value
+    1.0
+    """
+    x, y, groups = _known(score, np.asarray(truth, float), clusters)
+    pairs = np.outer(y, 1 - y)
+    wins = pairs * (np.sign(x[:, None] - x[None]) + 1) / 2
+    return _estimate([wins, pairs], groups, lambda w, n: w / n)
+
+
+def tau(score: Numbers, other: Numbers, clusters: Iterable[str]) -> Estimate:
+    """Kendall's tau-b of two numbers of each asset; 0 is no agreement, 1 the same order.
+
+    Assets that lack either are left out. None where one of the two never varies.
+
+    >>> tau(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0]), "abc").value.__round__(3)
+    0.333
+    """
+    x, y, groups = _known(score, other, clusters)
+    a, b = (np.sign(v[:, None] - v[None]) for v in (x, y))
+    return _estimate([a * b, abs(a), abs(b)], groups, lambda s, t, u: s / np.sqrt(t * u))
+
+
+def roc(
+    score: Numbers, truth: Bool[np.ndarray, " n"]
+) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
+    """False and true positive rates from the highest threshold to the lowest, both beginning at 0; NaN scores left out.
+
+    >>> [list(map(float, x)) for x in roc(np.array([1.0, 2.0, 3.0]), np.array([False, True, True]))]
+    [[0.0, 0.0, 0.0, 1.0], [0.0, 0.5, 1.0, 1.0]]
+    """
+    known = ~np.isnan(score)
+    x, y = score[known], np.asarray(truth, bool)[known]
+    levels = np.concatenate([[np.inf], np.unique(x)[::-1]])
+    passed = x[None] >= levels[:, None]
+    return passed[:, ~y].mean(1), passed[:, y].mean(1)
+
+
+def _known(
+    x: Numbers, y: Numbers, clusters: Iterable[str]
+) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"], Float64[np.ndarray, "m c"]]:
+    """Assets with both numbers, and which cluster each is of (one-hot)."""
+    known = ~(np.isnan(x) | np.isnan(y))
+    names, which = np.unique(np.asarray(list(clusters))[known], return_inverse=True)
+    return x[known], y[known], np.eye(len(names))[which]
+
+
+def _estimate(
+    sums: list[Pairs], groups: Float64[np.ndarray, "n c"], ratio: Callable[..., Any]
+) -> Estimate:
+    """A ratio of sums over pairs, for all assets and for resampled clusters."""
+    n, count = groups.shape
+    if n < 2 or any(not one.any() for one in sums[1:]):
+        return Estimate(None, None, n)
+    value = float(ratio(*(one.sum() for one in sums)))
+    if count < 2:
+        return Estimate(value, None, n)
+    draws = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    weights = draws.astype(float)
+    totals = [((weights @ (groups.T @ one @ groups)) * weights).sum(1) for one in sums]
+    defined = np.all([total > 0 for total in totals[1:]], axis=0)
+    low, high = np.quantile(ratio(*(total[defined] for total in totals)), [0.025, 0.975])
+    return Estimate(value, (float(low), float(high)), n)
