@@ -82,12 +82,10 @@ def unit(rotation: Float[Tensor, "k 4"]) -> Float[Tensor, "k 4"]:
 
 
 def sound(splats: Gaussians) -> tuple[Gaussians, dict[str, int]]:
-    """The splats that can be drawn, and how many were left out for which reason.
-
-    Raises:
-        ValueError: when none is left.
-    """
-    parts = (getattr(splats, x.name).flatten(1 if x.name != "opacity" else 0) for x in fields(splats))
+    """The splats that can be drawn, perhaps none, and how many were left out for which reason."""
+    parts = (
+        getattr(splats, x.name).flatten(1 if x.name != "opacity" else 0) for x in fields(splats)
+    )
     finite = torch.stack([_finite(part) for part in parts]).all(0)
     kept = splats[finite & (splats.opacity >= FAINT)]
     left_out = {
@@ -98,8 +96,6 @@ def sound(splats: Gaussians) -> tuple[Gaussians, dict[str, int]]:
         near = _near(kept)
         left_out["far away or huge"] = int((~near).sum())
         kept = kept[near]
-    if not len(kept):
-        raise ValueError(f"none of its {len(splats)} splats can be drawn: {_told(left_out)}")
     return kept, {reason: count for reason, count in left_out.items() if count}
 
 
@@ -112,7 +108,3 @@ def _near(splats: Gaussians) -> Tensor:
     limit = FAR * splats.radius
     apart = (splats.mean - splats.mean.median(0).values).double().norm(dim=1)
     return (apart <= limit) & (splats.scale.amax(1) <= limit)
-
-
-def _told(left_out: dict[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "empty"

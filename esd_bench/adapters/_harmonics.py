@@ -28,13 +28,13 @@ def _basis(direction: Float[Tensor, "k 3"], count: int) -> Float[Tensor, "k d"]:
         made += [-C1 * y, C1 * z, -C1 * x]
     xx, yy, zz = x * x, y * y, z * z
     if count > 4:
-        terms = (x * y, y * z, 2 * zz - xx - yy, x * z, xx - yy)
-        made += [c * term for c, term in zip(C2, terms, strict=True)]
+        second = (x * y, y * z, 2 * zz - xx - yy, x * z, xx - yy)
+        made += [c * term for c, term in zip(C2, second, strict=True)]
     if count > 9:
         around = 4 * zz - xx - yy
-        terms = (
+        third = (
             *(y * (3 * xx - yy), x * y * z, y * around, z * (2 * zz - 3 * xx - 3 * yy)),
             *(x * around, z * (xx - yy), x * (xx - 3 * yy)),
         )
-        made += [c * term for c, term in zip(C3, terms, strict=True)]
+        made += [c * term for c, term in zip(C3, third, strict=True)]
     return torch.stack(made, 1)

@@ -99,7 +99,9 @@ def read_ply(path: Path) -> Gaussians:
         raise ValueError(f"{path} holds no splats: it has no {lacking[0]}")
     rest = sorted((x for x in names if x.startswith("f_rest_")), key=lambda x: (len(x), x))
     if len(rest) not in (0, 9, 24, 45) or rest != [f"f_rest_{i}" for i in range(len(rest))]:
-        raise ValueError(f"{path} has {len(rest)} f_rest properties, which is no degree from 0 to 3")
+        raise ValueError(
+            f"{path} has {len(rest)} f_rest properties, which is no degree from 0 to 3"
+        )
     _bounded(path, header)
     table = _binary(path, header) if header.order else _text(path, header)
 
@@ -122,7 +124,9 @@ def read_ply(path: Path) -> Gaussians:
 def _bounded(path: Path, header: Header) -> None:
     """Refuse what the file can't hold, before any memory is taken."""
     if not 0 < header.count <= MOST:
-        raise ValueError(f"{path} says that it holds {header.count} splats; 1 to {MOST} can be read")
+        raise ValueError(
+            f"{path} says that it holds {header.count} splats; 1 to {MOST} can be read"
+        )
     widths = [np.dtype(x).itemsize if header.order else 2 for _, x in header.properties]
     # The last number of a text may end with the file.
     needed = header.size + header.count * sum(widths) - (not header.order)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import threshold_
 
 from esd_bench.adapters._gaussians import FAINT, Gaussians
 from esd_bench.adapters._harmonics import colour
@@ -100,7 +99,9 @@ def _flat(splats: Gaussians, cameras: Cameras, near: float) -> Flat:
     toward = apart[chosen] / apart[chosen].norm(dim=1, keepdim=True)
     numbers = [centre, shape, splats.opacity.log()[:, None]]
     return Flat(
-        torch.cat([*(part[chosen] for part in numbers), colour(splats.harmonics[chosen], toward)], 1),
+        torch.cat(
+            [*(part[chosen] for part in numbers), colour(splats.harmonics[chosen], toward)], 1
+        ),
         (first[chosen].clamp_min(0) / TILE).long(),
         (torch.minimum(last[chosen], size - 1) / TILE).long(),
     )
@@ -169,7 +170,9 @@ class _Canvas:
         ends[order] = count
         begin = (ends.cumsum(0) - ends)[order]
         some = TOGETHER if tile.device.type == "cpu" else len(order)
-        for tiles, starts, counts in zip(order.split(some), begin.split(some), count.split(some), strict=True):
+        for tiles, starts, counts in zip(
+            order.split(some), begin.split(some), count.split(some), strict=True
+        ):
             self._paint(flat.numbers, which, tiles, starts, counts)
         return True
 
@@ -207,4 +210,4 @@ def _alpha(
     upright = splat[:, 4:5] * dy * dy + splat[:, 5:6]
     power = torch.addcmul(along[:, None, :], (splat[:, 3:4] * dx)[:, None, :], dy[:, :, None])
     power += upright[:, :, None]
-    return threshold_(power.exp_(), FAINT, 0).clamp_max_(OPAQUE)
+    return torch.threshold_(power.exp_(), FAINT, 0).clamp_max_(OPAQUE)

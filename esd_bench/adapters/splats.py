@@ -46,6 +46,9 @@ def splats(path: Path, /, *, degree: int = 3) -> Solid:
         kept, left_out = sound(found)
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    if not len(kept):
+        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        raise ValueError(f"nothing of {path} can be drawn: {why}")
     kept = kept.degree(degree)
     radius = kept.radius
 
