@@ -139,7 +139,9 @@ def read_all(paths: Sequence[Path], columns: int = 1) -> UInt8[np.ndarray, "n h 
     return made
 
 
-def pane(picture: Rgba, columns: int, name: object) -> Rgba:
+def pane(
+    picture: UInt8[np.ndarray, "h w c"], columns: int, name: object
+) -> UInt8[np.ndarray, "h v c"]:
     """The first of some panes side by side.
 
     Raises:

@@ -59,7 +59,7 @@ def threestudio(path: Path, /) -> Pictures:
     try:
         made = trials.views(paths, said, name)
         learned = trials.background(said["system"]) is None
-    except (KeyError, TypeError, ValueError, LookupError, OverflowError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise ValueError(f"{folder}: {_line(error)}") from None
     facts = {"prompt": str(_prompt(said)), "method": method(said), "pictures": len(paths) + 1}
     note = "learned; at half-transparent edges some of it is left" if learned else "taken away"
