@@ -45,7 +45,8 @@ def views(paths: Sequence[Path], settings: Mapping[str, Any], protocol: str) -> 
 def background(system: Mapping[str, Any]) -> tuple[float, float, float] | None:
     """The colour that the pictures lie on; None is a panorama that was learned, which can't be taken away again."""
     own = system.get("background") or {}
-    learned = "environment" in str(system.get("background_type", ""))
+    kind = system.get("background_type")
+    learned = isinstance(kind, str) and "environment" in kind
     colour = (
         own.get("eval_color") or (None if learned else own.get("color")) or (not learned and WHITE)
     )

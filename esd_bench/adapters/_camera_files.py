@@ -64,22 +64,27 @@ def read(folder: Path, name: str, listing: Listing, axes: Float[Tensor, "3 3"]) 
     try:
         found = reader(path, listing, axes)
     except (
-        KeyError,
+        LookupError,
         TypeError,
         AttributeError,
-        IndexError,
-        OverflowError,
-        RecursionError,
+        ArithmeticError,
+        RuntimeError,
+        OSError,
     ) as error:
-        raise ValueError(f"{path} is no file of cameras: {type(error).__name__} {error}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no file of cameras: {error}") from None
+        raise ValueError(f"{path} is no file of cameras: {_line(error)}") from None
+    except (ValueError, csv.Error) as error:
+        ours = str(error).startswith(str(folder))
+        raise ValueError(str(error) if ours else f"{path}: {_line(error)}") from None
     at = found.cameras
     if not len(at) or len(at) != len(found.paths) or len(at) > MOST:
         raise ValueError(f"{path} has {len(at)} cameras for {len(found.paths)} pictures")
     if not (at.c2w.isfinite().all() and (at.fov > 0).all() and (at.fov < math.pi).all()):
         raise ValueError(f"{path} has a camera that is not finite or sees nothing")
     return found
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__} {' '.join(str(error).split())}"[:200]
 
 
 def own(path: Path, listing: Listing, axes: Float[Tensor, "3 3"]) -> Posed:

@@ -86,9 +86,13 @@ def opened(path: Path) -> Image.Image:
         image = Image.open(path, formats=tuple(set(KINDS.values())))
     except Exception as error:  # Pillow's decoders raise nearly anything
         raise ValueError(f"{path} is no picture: {_line(error, path)}") from None
-    sized(str(path), image.size)
-    if image.mode not in _MODES and not image.mode.startswith("I;16"):
-        raise ValueError(f"{path} has colours of the kind {image.mode}; make it RGB or RGBA")
+    try:
+        sized(str(path), image.size)
+        if image.mode not in _MODES and not image.mode.startswith("I;16"):
+            raise ValueError(f"{path} has colours of the kind {image.mode}; make it RGB or RGBA")
+    except ValueError:
+        image.close()
+        raise
     return image
 
 

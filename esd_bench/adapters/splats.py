@@ -21,6 +21,8 @@ SAMPLE = 20_000
 def reads(path: Path) -> bool:
     """Whether it is a PLY whose header names splats, or a ``.splat``."""
     with suppress(OSError, ValueError):
+        if not path.is_file():
+            return False
         if path.suffix.lower() == ".ply":
             return read_header(path).is_splats
         return is_splat_file(path)
@@ -41,6 +43,8 @@ def splats(path: Path, /, *, degree: int = 3) -> Solid:
     """
     if degree not in range(4):
         raise ValueError(f"the degree of spherical harmonics is 0, 1, 2 or 3, not {degree}")
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
     try:
         found = read_splat(path) if path.suffix.lower() == ".splat" else read_ply(path)
         kept, left_out = sound(found)

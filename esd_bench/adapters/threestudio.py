@@ -14,7 +14,7 @@ from esd_bench.adapters._layouts import DEPTH, is_trial
 from esd_bench.adapters._stills import MOST, inside, sized
 from esd_bench.adapters._walk import any_inside, find, only
 
-SETTINGS = 2**20
+SETTINGS = 2**17
 """Most bytes of a file of settings."""
 _TEST = re.compile(r"it([0-9]{1,9})-test")
 Settings = Mapping[str, Any]
@@ -36,7 +36,7 @@ def items(path: Path) -> list[Item]:
         elif folder.parts[-2:] in before or _stage(said) == "geometry" or not _tests(folder):
             continue
         else:
-            item = Item(folder, method(said), str(_prompt(said)), _integer(said.get("seed")))
+            item = Item(folder, method(said), _prompt(said), _integer(said.get("seed")))
         found[item[1:]] = item
     return sorted(found.values())
 
@@ -61,7 +61,7 @@ def threestudio(path: Path, /) -> Pictures:
         learned = trials.background(said["system"]) is None
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise ValueError(f"{folder}: {_line(error)}") from None
-    facts = {"prompt": str(_prompt(said)), "method": method(said), "pictures": len(paths) + 1}
+    facts = {"prompt": _prompt(said), "method": method(said), "pictures": len(paths) + 1}
     note = "learned; at half-transparent edges some of it is left" if learned else "taken away"
     return Pictures({name: made}, {**facts, "background": note})
 
@@ -70,14 +70,16 @@ def method(said: Settings) -> str:
     """A trial's method by our names; the experiment's own name where it is none of them."""
     system = _mapping(said.get("system"))
     guidance, words = (_mapping(system.get(x)) for x in ("guidance", "prompt_processor"))
-    kind = str(system.get("guidance_type", ""))
+    kind = _text(system.get("guidance_type"))
     if words.get("use_perp_neg") is True:
         return "perp_neg"
     if words.get("use_prompt_debiasing") is True:
         return "debiased_sds"
     if kind.endswith("vsd-guidance"):
         return "vsd" if guidance.get("guidance_scale_lora", 1) in (1, 1.0) else "esd"
-    return "sds" if kind == "stable-diffusion-guidance" else str(said.get("name", "threestudio"))
+    return (
+        "sds" if kind == "stable-diffusion-guidance" else _text(said.get("name")) or "threestudio"
+    )
 
 
 def _ring(folder: Path, said: Settings) -> tuple[list[Path], str]:
@@ -138,13 +140,18 @@ def _mapping(value: Any) -> Settings:
     return value if isinstance(value, dict) else {}
 
 
+def _text(value: Any) -> str:
+    """A text as it is, else nothing: what YAML can make of a few lines may take for ever to be written out."""
+    return value if isinstance(value, str) else ""
+
+
 def _stage(said: Settings) -> str:
-    return str(_mapping(said.get("system")).get("stage", ""))
+    return _text(_mapping(said.get("system")).get("stage"))
 
 
-def _prompt(said: Settings) -> Any:
+def _prompt(said: Settings) -> str:
     system = _mapping(said.get("system"))
-    return _mapping(system.get("prompt_processor")).get("prompt", "")
+    return _text(_mapping(system.get("prompt_processor")).get("prompt"))
 
 
 def _origin(said: Settings) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ def video(
         ImportError: without PyAV, for MP4 and WebM.
         ValueError: in one line, when it is broken, too large, or a single picture.
     """
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
     said = Turntable(elevation, start, way, last, views)
     found = film(path, columns) if is_film(path) else animation(path, columns)
     chosen = said.choose(found.thumbs, path)

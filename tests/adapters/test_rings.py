@@ -22,7 +22,10 @@ from esd_bench.adapters.video import reads, video
 from esd_bench.cameras import ring
 from tests.adapters.captures import TRIAL, animation, film, folder, frame, ring_folder, trial, turns
 
-ADAPTERS = {x: plugins.load("adapters", x) for x in ("splats", "video", "pictures", "gpteval3d", "threestudio")}
+ADAPTERS = {
+    x: plugins.load("adapters", x)
+    for x in ("splats", "video", "pictures", "gpteval3d", "threestudio")
+}
 
 
 def reads_it(path: Path) -> list[str]:
@@ -282,7 +285,9 @@ def test_a_tree_of_trials_says_what_is_in_it(tmp_path):
     newer = trial(outputs / "texture" / "a_corgi@4")
     dog = {**TRIAL, "seed": 9}
     words = {"prompt_processor": {"prompt": "a dog", "use_perp_neg": True}}
-    other = trial(outputs / "sds" / "a_dog@1", dog, guidance_type="stable-diffusion-guidance", **words)
+    other = trial(
+        outputs / "sds" / "a_dog@1", dog, guidance_type="stable-diffusion-guidance", **words
+    )
     broken = trial(outputs / "texture" / "broken@1")
     (broken / "configs" / "parsed.yaml").write_text("a: [")
     assert reads_it(outputs) == ["threestudio"]
@@ -341,12 +346,20 @@ def test_settings_that_lie_are_one_line(tmp_path, change, said):
 def test_hostile_trials(tmp_path):
     path = trial(tmp_path / "t" / "x@1")
     config = path / "configs" / "parsed.yaml"
-    for text in ("!!python/object/apply:os.system [exit]", "[" * 1500, "\0", "- 1\n- 2"):
+    for text in ("!!python/object/apply:os.system [exit]", "[" * 900, "\0", "- 1\n- 2"):
         config.write_text(text)
         with pytest.raises(ValueError, match="cannot read|has") as error:
             threestudio(path)
         assert "\n" not in str(error.value)
-    config.write_bytes(b"#" * (2**20 + 1))
+    more = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 60)]
+    bomb = "\n".join(
+        ["a0: &a0 x", *more, "system: {prompt_processor: {prompt: *a59}, stage: *a59}"]
+    )
+    config.write_text(bomb)
+    assert [x.prompt for x in threestudio_file.items(tmp_path)] == [""]
+    with pytest.raises(ValueError, match="say nothing of views"):
+        threestudio(path)
+    config.write_bytes(b"#" * (2**17 + 1))
     with pytest.raises(ValueError, match="too large for settings"):
         threestudio(path)
     config.unlink()
@@ -381,8 +394,16 @@ def test_no_checkpoint_is_opened(tmp_path, monkeypatch):
 
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
-VALUES = st.recursive(SCALARS, lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=4), x, max_size=3), max_leaves=4)
-KEYS = [("data", x) for x in TRIAL["data"]] + [("system", x) for x in TRIAL["system"]] + [("seed",), ("name",), ("data",), ("system",)]
+VALUES = st.recursive(
+    SCALARS,
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=4), x, max_size=3),
+    max_leaves=4,
+)
+KEYS = (
+    [("data", x) for x in TRIAL["data"]]
+    + [("system", x) for x in TRIAL["system"]]
+    + [("seed",), ("name",), ("data",), ("system",)]
+)
 
 
 @settings(max_examples=25)
