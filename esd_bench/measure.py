@@ -127,7 +127,8 @@ class Bench:
         wanted = self.settings.protocol(run, metric)
         if run.spec.engine and wanted not in run.spec.views:
             there = ", ".join(run.spec.views)
-            return f"no views {wanted} of runs by {run.spec.engine}, which renders {there} only"
+            made = f"runs by {run.spec.engine}"
+            return f"no views {wanted} of {made}, which have {there} and no scene to look at again"
         off = metric.reference and not self.settings.references
         return "reference pictures are turned off" if off else ""
 

@@ -35,8 +35,10 @@ def folder(path: Path, pictures: list[np.ndarray], name: str = "{}.png", **optio
     return path
 
 
-def ring_folder(path: Path, count: int, closed: bool = False, name: str = "{}.png") -> Path:
-    return folder(path, [frame(x) for x in turns(count, closed)], name)
+def ring_folder(
+    path: Path, count: int, closed: bool = False, name: str = "{}.png", size: int = SIZE
+) -> Path:
+    return folder(path, [frame(x, size) for x in turns(count, closed)], name)
 
 
 def animation(path: Path, pictures: list[np.ndarray], **options: object) -> Path:
@@ -72,7 +74,9 @@ def look_at(place: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarray
     return made
 
 
-def blender(path: Path, azimuths: list[float], elevation: float = 20.0, **more: object) -> Path:
+def blender(
+    path: Path, azimuths: list[float], elevation: float = 20.0, size: int = SIZE, **more: object
+) -> Path:
     """A NeRF folder in Blender's world: +z up, the front looks along -y; the object at (1, 2, 3), four units away."""
     target, frames = np.array([1.0, 2.0, 3.0]), []
     for i, turn in enumerate(azimuths):
@@ -80,7 +84,7 @@ def blender(path: Path, azimuths: list[float], elevation: float = 20.0, **more: 
         way = np.array([math.cos(e) * math.sin(a), -math.cos(e) * math.cos(a), math.sin(e)])
         c2w = look_at(target + 4 * way, target, np.array([0, 0, 1.0]))
         frames.append({"file_path": f"./images/r_{i}", "transform_matrix": c2w.tolist()})
-    folder(path / "images", [frame(x) for x in azimuths], "r_{}.png")
+    folder(path / "images", [frame(x, size) for x in azimuths], "r_{}.png")
     told = {"camera_angle_x": 0.7, "frames": frames, **more}
     (path / "transforms.json").write_text(json.dumps(told))
     return path
