@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from esd_bench.adapters._layouts import CAMERAS
 from esd_bench.adapters._stills import KINDS, MOST, inside, opened
 from esd_bench.cameras import DISTANCE, FOV, Cameras, orbit
 
@@ -40,17 +41,12 @@ Listing = Callable[[], list[Path]]
 Read = Callable[[Path, Listing, Float[Tensor, "3 3"]], Posed]
 
 
-def present(folder: Path) -> str:
-    """Name of the file of cameras in a folder, or ""."""
-    return next((name for name in READERS if (folder / name).is_file()), "")
-
-
 def read(folder: Path, name: str, listing: Listing, axes: Float[Tensor, "3 3"]) -> Posed:
     """The cameras of a folder.
 
     Args:
         folder: with the pictures.
-        name: of the file; its ending says how to read it, unless it is one of :data:`READERS`.
+        name: of the file; its ending says how to read it, unless it is one of :data:`CAMERAS`.
         listing: the folder's pictures by number.
         axes: rows are our x, y, z in the axes of the file, where these are its own.
 
@@ -210,8 +206,4 @@ def _looked_at(at: Cameras) -> Float[Tensor, " 3"]:
     return torch.linalg.solve(whole, (across @ at.position[:, :, None]).sum(0))[:, 0]
 
 
-READERS: dict[str, Read] = {
-    "cameras.json": own,
-    "transforms.json": transforms,
-    "cameras.csv": angles,
-}
+READERS: dict[str, Read] = dict(zip(CAMERAS, (own, transforms, angles), strict=True))

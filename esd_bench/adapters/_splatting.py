@@ -164,50 +164,72 @@ class _Canvas:
             return False
         lit = light[tile]
         which, tile = which[lit], tile[lit]
-        which = which[tile.sort(stable=True).indices]
         count, order = torch.bincount(tile, minlength=len(light)).sort(descending=True, stable=True)
-        ends = torch.empty_like(count)
-        ends[order] = count
-        begin = (ends.cumsum(0) - ends)[order]
+        place = torch.empty_like(order)
+        place[order] = torch.arange(len(order), device=order.device)
+        where, turn = place[tile].sort(stable=True)
+        which, ends = which[turn], count.cumsum(0)
         some = TOGETHER if tile.device.type == "cpu" else len(order)
-        for tiles, starts, counts in zip(
-            order.split(some), begin.split(some), count.split(some), strict=True
-        ):
-            self._paint(flat.numbers, which, tiles, starts, counts)
+        for low in range(0, int((count > 0).sum()), some):
+            block = slice(low, low + some)
+            pairs = slice(int(ends[low] - count[low]), int(ends[block][-1]))
+            self._paint(flat.numbers[which[pairs]], where[pairs] - low, order[block], count[block])
         return True
 
     def _paint(
         self,
-        numbers: Float[Tensor, "k 9"],
-        which: Int[Tensor, " m"],
+        splat: Float[Tensor, "m 9"],
+        where: Int[Tensor, " m"],
         tiles: Int[Tensor, " t"],
-        starts: Int[Tensor, " t"],
         counts: Int[Tensor, " t"],
     ) -> None:
         """The nearest splat of every tile, then the second of those that have one, and on: ``counts`` fall."""
-        left, rgb, x, y = self.left[tiles], self.rgb[tiles], self.x[tiles], self.y[tiles]
-        for rank, busy in enumerate(_busy(counts)):
-            splat = numbers.index_select(0, which[starts[:busy] + rank])
-            alpha = _alpha(splat, x[:busy], y[:busy])
-            alpha *= left[:busy]
-            rgb[:busy].addcmul_(alpha[:, None], splat[:, 6:, None, None])
-            left[:busy] -= alpha
+        busy = len(counts) - torch.bincount(counts).cumsum(0)[:-1]
+        turn = _by_rank(where, counts, busy)
+        splat, where = splat[turn], where[turn]
+        shape = _Shape.of(splat, self.x[tiles][where], self.y[tiles][where])
+        left, rgb, colours = self.left[tiles], self.rgb[tiles], splat[:, 6:, None, None]
+        start = 0
+        for some in busy.tolist():
+            rank = slice(start, start + some)
+            alpha = shape.alpha(rank).mul_(left[:some])
+            rgb[:some].addcmul_(alpha[:, None], colours[rank])
+            left[:some] -= alpha
+            start += some
         self.left[tiles], self.rgb[tiles] = left, rgb
 
 
-def _busy(counts: Int[Tensor, " t"]) -> list[int]:
-    """How many tiles have a splat of rank 0, 1, ..."""
-    done = torch.bincount(counts).cumsum(0)
-    return (len(counts) - done[:-1]).tolist()
+def _by_rank(
+    where: Int[Tensor, " m"], counts: Int[Tensor, " t"], busy: Int[Tensor, " r"]
+) -> Int[Tensor, " m"]:
+    """Order of pairs: first every tile's nearest, then every second; ``where`` is sorted, ``busy`` counts each rank."""
+    number = torch.arange(len(where), device=where.device)
+    rank = number - (counts.cumsum(0) - counts)[where]
+    turn = torch.empty_like(number)
+    turn[(busy.cumsum(0) - busy)[rank] + where] = number
+    return turn
 
 
-def _alpha(
-    splat: Float[Tensor, "t 9"], x: Float[Tensor, "t w"], y: Float[Tensor, "t h"]
-) -> Float[Tensor, "t h w"]:
-    """Opacity of one splat for each tile at the tile's pixels."""
-    dx, dy = x - splat[:, 0:1], y - splat[:, 1:2]
-    along = splat[:, 2:3] * dx * dx
-    upright = splat[:, 4:5] * dy * dy + splat[:, 5:6]
-    power = torch.addcmul(along[:, None, :], (splat[:, 3:4] * dx)[:, None, :], dy[:, :, None])
-    power += upright[:, :, None]
-    return torch.threshold_(power.exp_(), FAINT, 0).clamp_max_(OPAQUE)
+@dataclass(frozen=True)
+class _Shape:
+    """Log opacity of pairs at their tiles' pixels: ``along`` x plus ``upright`` y plus ``both`` times ``down``."""
+
+    along: Float[Tensor, "m w"]
+    upright: Float[Tensor, "m h"]
+    both: Float[Tensor, "m w"]
+    down: Float[Tensor, "m h"]
+
+    @classmethod
+    def of(
+        cls, splat: Float[Tensor, "m 9"], x: Float[Tensor, "m w"], y: Float[Tensor, "m h"]
+    ) -> "_Shape":
+        """From numbers of splats and the places of pixels."""
+        dx, dy = x - splat[:, 0:1], y - splat[:, 1:2]
+        upright = splat[:, 4:5] * dy * dy + splat[:, 5:6]
+        return cls(splat[:, 2:3] * dx * dx, upright, splat[:, 3:4] * dx, dy)
+
+    def alpha(self, some: slice) -> Float[Tensor, "t h w"]:
+        """Opacity of some pairs."""
+        power = self.along[some, None, :] + self.upright[some, :, None]
+        power.addcmul_(self.both[some, None, :], self.down[some, :, None])
+        return torch.threshold_(power.exp_(), FAINT, 0).clamp_max_(OPAQUE)

@@ -13,7 +13,7 @@ KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """Endings of pictures; what is in a file decides, among these."""
 SIDE = 4096
 """Most pixels of a side."""
-BYTES = 2**31
+BYTES = 2**30
 """Most bytes of all pictures of an asset, as RGBA."""
 MOST = 4000
 """Most pictures of an asset."""

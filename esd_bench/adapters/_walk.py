@@ -8,9 +8,13 @@ from esd_bench.adapters._stills import numeric
 
 ENTRIES = 200_000
 """Most names that are looked at."""
+GLANCE = 5_000
+"""Most of them where only a yes or a no is wanted."""
 
 
-def find(root: Path, is_asset: Callable[[Path], bool], depth: int) -> Iterator[Path]:
+def find(
+    root: Path, is_asset: Callable[[Path], bool], depth: int, most: int = ENTRIES
+) -> Iterator[Path]:
     """The folders for which a question is answered yes, down to a depth, by number; nothing inside these.
 
     Raises:
@@ -28,7 +32,7 @@ def find(root: Path, is_asset: Callable[[Path], bool], depth: int) -> Iterator[P
         with suppress(OSError):
             names = sorted((x.name for x in folder.iterdir() if x.name[0] != "."), key=numeric)
             seen += len(names)
-            if seen > ENTRIES:
+            if seen > most:
                 raise ValueError(f"{root} holds too much to be looked through; name a part of it")
             for name in names:
                 inner = folder / name
@@ -41,7 +45,7 @@ def find(root: Path, is_asset: Callable[[Path], bool], depth: int) -> Iterator[P
 def any_inside(root: Path, is_asset: Callable[[Path], bool], depth: int) -> bool:
     """Whether there is one; never raises."""
     with suppress(OSError, ValueError, RuntimeError):
-        return root.is_dir() and next(find(root, is_asset, depth), None) is not None
+        return root.is_dir() and next(find(root, is_asset, depth, GLANCE), None) is not None
     return False
 
 

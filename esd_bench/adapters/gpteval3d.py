@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from esd_bench.adapters import Item, Pictures
-from esd_bench.adapters._layouts import DEPTH, is_gpteval3d
+from esd_bench.adapters._layouts import DEPTH, cameras_in, is_gpteval3d
 from esd_bench.adapters._stills import listing, lossy, read_all
 from esd_bench.adapters._turntable import Key, Last, Turntable, Way, thumb, without
 from esd_bench.adapters._walk import any_inside, find, only
@@ -20,7 +20,7 @@ DISTANCE, FOV = 1.5, math.radians(70)
 
 def reads(path: Path) -> bool:
     """Whether it is such a folder, or one with such folders in it."""
-    return any_inside(path, is_gpteval3d, DEPTH)
+    return not cameras_in(path) and any_inside(path, is_gpteval3d, DEPTH)
 
 
 def items(path: Path) -> list[Item]:

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 
 from esd_bench.adapters import Pictures
-from esd_bench.adapters._camera_files import present
 from esd_bench.adapters._camera_files import read as read_cameras
-from esd_bench.adapters._layouts import is_gpteval3d, is_trial
+from esd_bench.adapters._layouts import DEPTH, cameras_in, is_gpteval3d, is_trial
 from esd_bench.adapters._posed import axes, name_of, same_direction, unknown
 from esd_bench.adapters._stills import KINDS, listing, lossy, read_all
 from esd_bench.adapters._turntable import Key, Last, Turntable, Way, tensor, thumb, without
+from esd_bench.adapters._walk import any_inside
 from esd_bench.views import ViewSet
 
 SOLIDS = (".obj", ".glb", ".gltf", ".ply", ".stl", ".off", ".splat", ".fbx", ".dae", ".usdz")
@@ -25,11 +25,16 @@ Arranged = Literal["auto", "ring", "unordered"]
 def reads(path: Path) -> bool:
     """Whether it is a folder with a file of cameras, or with pictures and nothing that has its own adapter."""
     with suppress(OSError):
-        if not path.is_dir() or is_trial(path) or is_gpteval3d(path):
+        if not path.is_dir() or is_trial(path):
             return False
         endings = {x.suffix.lower() for x in path.iterdir() if x.name[0] != "."}
-        return bool(present(path)) or (bool(endings & set(KINDS)) and not endings & set(SOLIDS))
+        bare = bool(endings & set(KINDS)) and not endings & set(SOLIDS)
+        return bool(cameras_in(path)) or (bare and not any_inside(path, _others, DEPTH))
     return False
+
+
+def _others(folder: Path) -> bool:
+    return is_gpteval3d(folder) or is_trial(folder)
 
 
 def pictures(
@@ -72,7 +77,7 @@ def pictures(
     Raises:
         ValueError: in one line, when something is missing, broken, too large, outside of the folder, or of several sizes.
     """
-    name = cameras or present(path)
+    name = cameras or cameras_in(path)
     if arranged == "auto" and name:
         return _posed(path, name, pattern, up, front, columns, key)
     paths = listing(path, pattern)

@@ -54,6 +54,11 @@ def test_every_folder_has_one_adapter_at_most(tmp_path):
         "threestudio": [trial(tmp_path / "d" / "x" / "y@1"), tmp_path / "d"],
         "": [tmp_path / "none", folder(tmp_path / "e", []), tmp_path / "b" / "transforms.json"],
     }
+    folder(tmp_path / "c", [frame(0)], "preview{}.png")
+    folder(tmp_path / "d", [frame(0)], "preview{}.png")
+    nerf = blender(tmp_path / "g", [0, 90, 180, 270])
+    (nerf / "images" / "r_0.png").rename(nerf / "images" / "rgb_0.png")
+    made["pictures"].append(nerf)
     mesh = ring_folder(tmp_path / "f", 2)
     (mesh / "model.obj").touch()
     made[""].append(mesh)
@@ -380,6 +385,7 @@ def short(path: Path, **options: object) -> None:
     except ValueError as error:
         assert "\n" not in str(error)
         return
+    json.dumps(found.facts, allow_nan=False)
     for views in found.views.values():
         assert len(views.rgba) == len(views.cameras) > 0
 

@@ -165,6 +165,7 @@ def short(path: Path, read: object) -> None:
     except ValueError as error:
         assert "\n" not in str(error)
         return
+    json.dumps(found.facts, allow_nan=False)
     for views in found.views.values():
         assert views.rgba.shape[0] == len(views.cameras)
 
