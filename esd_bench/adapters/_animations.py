@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageSequence
 
-from esd_bench.adapters._stills import MOST, Rgba, lossy, pane, pixels, sized
+from esd_bench.adapters._stills import Rgba, endless, lossy, pane, pixels, sized
 from esd_bench.adapters._turntable import thumb
 
 FORMATS = ("GIF", "WEBP", "PNG")
@@ -66,10 +66,12 @@ def _decoded(
     """Frames with their numbers; each is decoded on the one before."""
     try:
         with Image.open(path, formats=FORMATS) as image:
-            sized(str(path), image.size, len(wanted) if wanted else 1)
+            size = image.size
+            sized(str(path), size, len(wanted) if wanted else 1)
             for i, frame in enumerate(ImageSequence.Iterator(image)):
-                if i == MOST:
-                    raise ValueError(f"{path} has more than {MOST} frames")
+                endless(path, i, size)
+                if frame.size != size:  # known before it is unpacked
+                    raise ValueError(f"{path} changes its size on the way")
                 if wanted is None or i in wanted:
                     yield i, pane(pixels(frame, path), columns, path)
     except ValueError:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from esd_bench.adapters._animations import Frames
-from esd_bench.adapters._stills import MOST, pane, sized
+from esd_bench.adapters._stills import endless, pane, sized
 from esd_bench.adapters._turntable import thumb
 
 
@@ -66,17 +66,14 @@ def _decoded(
             size = (stream.width, stream.height)
             sized(str(path), size, len(wanted) if wanted else 1)
             for i, frame in enumerate(container.decode(stream)):
-                if i == MOST:
-                    raise ValueError(f"{path} has more than {MOST} frames")
+                endless(path, i, size)
                 if (frame.width, frame.height) != size:
                     raise ValueError(f"{path} changes its size on the way")
                 if wanted is None or i in wanted:
                     yield i, frame.to_ndarray(format="rgb24")
-    except ValueError as error:  # av's errors of broken data are ValueErrors, too
+    except Exception as error:  # ffmpeg's errors are of many kinds
         said = str(error)
         raise ValueError(said if said.startswith(str(path)) else _broken(path, said)) from None
-    except (OSError, ArithmeticError, LookupError, RuntimeError, av.FFmpegError) as error:
-        raise ValueError(_broken(path, str(error))) from None
 
 
 def _broken(path: Path, said: str) -> str:

@@ -17,6 +17,8 @@ BYTES = 2**30
 """Most bytes of all pictures of an asset, as RGBA."""
 MOST = 4000
 """Most pictures of an asset."""
+PIXELS = 2**32
+"""Most pixels that are unpacked of a film, which bounds the time."""
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 Rgba = UInt8[np.ndarray, "h w 4"]
@@ -74,6 +76,16 @@ def sized(name: str, size: tuple[int, int], count: int = 1) -> None:
     if not (0 < wide <= SIDE and 0 < high <= SIDE) or 4 * wide * high * count > BYTES:
         many = f"{count} pictures of " if count > 1 else ""
         raise ValueError(f"{name}: {many}{wide} x {high} pixels are more than can be read")
+
+
+def endless(path: Path, done: int, size: tuple[int, int]) -> None:
+    """Stop unpacking a film that goes on for too long.
+
+    Raises:
+        ValueError: saying so.
+    """
+    if done >= MOST or done * size[0] * size[1] > PIXELS:
+        raise ValueError(f"{path} has more than {done} frames of {size[0]} x {size[1]}: too long")
 
 
 def opened(path: Path) -> Image.Image:

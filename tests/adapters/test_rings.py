@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esd_bench import plugins
+from esd_bench import omega, plugins
 from esd_bench.adapters import _stills
 from esd_bench.adapters import gpteval3d as gpteval3d_file
 from esd_bench.adapters import threestudio as threestudio_file
@@ -139,12 +140,13 @@ def test_what_is_too_large_is_refused_by_its_header(tmp_path, monkeypatch):
     path.write_bytes(body)
     with pytest.raises(ValueError, match="30000 x 30000 pixels are more|decompression bomb"):
         video(path)
-    monkeypatch.setattr("esd_bench.adapters._animations.MOST", 5)
-    with pytest.raises(ValueError, match="more than 5 frames"):
-        video(animation(tmp_path / "b.png", pictures(6)))
-    monkeypatch.setattr("esd_bench.adapters._films.MOST", 5)
-    with pytest.raises(ValueError, match="more than 5 frames"):
-        video(film(tmp_path / "b.mp4", pictures(6)))
+    for name, bound in (("MOST", 5), ("PIXELS", 48 * 48 * 4)):
+        monkeypatch.setattr(_stills, name, bound)
+        with pytest.raises(ValueError, match="more than 5 frames of 48 x 48: too long"):
+            video(animation(tmp_path / "b.png", pictures(6)))
+        with pytest.raises(ValueError, match="more than 5 frames of 48 x 48: too long"):
+            video(film(tmp_path / "b.mp4", pictures(6)))
+        monkeypatch.undo()
 
 
 def test_a_playlist_is_not_followed(tmp_path):
@@ -428,3 +430,16 @@ def test_listings_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(_stills, "MOST", 5)
     with pytest.raises(ValueError, match="holds 6 pictures; at most 5"):
         gpteval3d(tmp_path)
+
+
+def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
+    path, tree = film(tmp_path / "a.mp4", pictures(4)), trial(tmp_path / "t" / "x@1")
+    omega._tools.cache_clear()
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert reads(path)
+    with pytest.raises(ImportError, match=r"esd-bench\[video\]"):
+        video(path)
+    assert threestudio_file.reads(tree)
+    with pytest.raises(ImportError, match=r"esd-bench\[threestudio\]"):
+        threestudio(tree)
