@@ -169,7 +169,8 @@ class Bench:
         wanted = self.settings.protocol(run, metric)
         if run.spec.engine and wanted not in run.spec.views:
             there = ", ".join(run.spec.views)
-            return f"no views {wanted} of runs by {run.spec.engine}, which renders {there} only"
+            made = f"runs by {run.spec.engine}"
+            return f"no views {wanted} of {made}, which have {there} and no scene to look at again"
         if metric.others and not self._others(run):
             return f"the suite {run.spec.suite} holds one prompt: there is nothing to tell it from"
         off = metric.reference and not self.settings.references

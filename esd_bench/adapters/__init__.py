@@ -3,11 +3,14 @@
 ``adapters/NAME.py`` holds a function ``NAME(path, ...) -> Solid | Pictures`` and a function ``reads(path) -> bool``, which looks
 at a name, a folder's content or a file's first bytes and never raises. An adapter raises ValueError with one line for a
 file that is broken or hostile; it opens nothing outside the file's folder, fetches nothing, and unpickles nothing.
+Optional: a function ``items(path) -> list[Item]`` of a format whose folders hold several assets, each of which is then read
+by itself; it lists also what turns out to be broken.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -60,6 +63,22 @@ class Pictures:
 
     views: Mapping[str, ViewSet]
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Item(NamedTuple):
+    """One asset of a folder that holds several.
+
+    Attributes:
+        path: what to hand to the adapter.
+        method: its name.
+        prompt: a prompt's id in its set, or its text.
+        seed: 0 where there is none.
+    """
+
+    path: Path
+    method: str
+    prompt: str
+    seed: int
 
 
 Adapter = Callable[..., Solid | Pictures]

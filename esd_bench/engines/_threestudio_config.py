@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from esd_bench import omega as yaml
 from esd_bench.cameras import COMPASS
-from esd_bench.engines import _threestudio_yaml as yaml
 from esd_bench.spec import Choice, RunSpec, Stage
 
 COARSE = {False: "dreamfusion-sd.yaml", True: "prolificdreamer.yaml"}

@@ -19,7 +19,7 @@ from esd_bench.engines._outcome import judge, show
 from esd_bench.engines._threestudio_config import Settings, check, settings
 from esd_bench.engines._threestudio_launch import Launch, StageError, one_gpu
 from esd_bench.engines._threestudio_trial import Trial
-from esd_bench.engines._threestudio_yaml import merged, write
+from esd_bench.omega import merged, write
 from esd_bench.spec import RunSpec
 from esd_bench.store import Run, RunRecord, RunStore
 

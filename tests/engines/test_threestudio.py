@@ -405,7 +405,8 @@ def test_the_sphere_is_refused_in_one_line(home, tmp_path):
     found = score(tmp_path / "runs", ["inception"])
     (line,) = found.skipped
     assert line == (
-        "inception: no views sphere:120 of runs by threestudio, which renders ring:15:5 only"
+        "inception: no views sphere:120 of runs by threestudio, "
+        "which have ring:15:5 and no scene to look at again"
     )
     assert not found.problems
 

