@@ -54,5 +54,5 @@ CRITERIA = (
 NAMES = tuple(criterion.name for criterion in CRITERIA)
 SINGLE = {"yes": "Yes", "no": "No", "unsure": "Can't tell"}
 """Answers about one asset."""
-PAIRS = {"first": "Left", "second": "Right", "same": "No difference", "unsure": "Can't tell"}
+PAIRS = {"first": "Left", "second": "Right", "same": "Equal", "unsure": "Can't tell"}
 """Answers about two: stored by asset, shown by side."""

@@ -20,8 +20,8 @@ LARGEST = 64 * 1024
 """Bytes of a request's body."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEADERS = {
-    # The 3-D viewer styles its own inside with <style> elements, decodes textures from blobs.
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    # The 3-D viewer styles its own inside with <style> elements, decodes textures from blobs and meshes in WebAssembly.
+    "content-security-policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self' blob:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
@@ -109,7 +109,7 @@ def _equal(a: str, b: str) -> bool:
 def _page(text: str, head: str = "") -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>Human study</title>{head}<main><h1>Human study</h1><p>{text}</p></main>"
+        f'<title>Human study</title><link rel="icon" href="data:,">{head}<main><h1>Human study</h1><p>{text}</p></main>'
     )
 
 

@@ -55,7 +55,7 @@ def serve(
 
 def _load() -> tuple[Any, Any]:
     try:
-        import multipart  # noqa: F401
+        import python_multipart  # noqa: F401
         import uvicorn
 
         from esd_bench.labelling.server import application

@@ -139,12 +139,17 @@ function enlarge() {
 async function solid(button) {
   const pane = button.closest(".pane"), shown = $("model-viewer", pane), flat = $(".turntable", pane);
   button.setAttribute("aria-pressed", String(!shown));
+  const side = flat ? flat.clientHeight : 300;
   if (flat) flat.hidden = !shown;
   if (shown) return shown.remove();
   await viewer();
   const model = document.createElement("model-viewer");
   for (const [name, value] of [["src", button.dataset.model], ["camera-controls", ""], ["interaction-prompt", "none"], ["alt", "the object in 3-D"]])
     model.setAttribute(name, value);
+  model.style.height = `${side}px`;
+  const bar = document.createElement("span");  // instead of the viewer's own bar
+  bar.slot = "progress-bar";
+  model.append(bar);
   pane.append(model);
 }
 
