@@ -124,11 +124,18 @@ def _events(row: Mapping[str, str], slot: str, source: str) -> list[tuple[str, E
     finished = row["finished"] == "1"
     if finished and len(answers) < len(NAMES):
         raise ValueError("finished, but not all is answered")
-    at = datetime.fromisoformat(row["at"]).timestamp() if finished else 0.0
+    at = _time(row["at"]) if finished else 0.0
     made = [Event(slot, "answer", name, value, at) for name, value in answers.items()]
     made += [Event(slot, "note", "", _back(row["note"]), at)] if row["note"] else []
     made += [Event(slot, "done", "", "", at)] if finished else []
     return [(_key(source, row, event), event) for event in made]
+
+
+def _time(text: str) -> float:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return found.timestamp()
 
 
 def _key(source: str, row: Mapping[str, str], event: Event) -> str:

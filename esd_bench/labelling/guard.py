@@ -33,7 +33,7 @@ HEADERS = {
 
 
 def csrf(token: str) -> str:
-    """What a post must carry in ``X-CSRF-Token``."""
+    """What a post must carry in ``X-CSRF-Token``, or a form in its field ``csrf``."""
     return hmac.new(token.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
@@ -59,12 +59,15 @@ class Guard:
             return
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         refused = self._refused(scope, headers)
+        body = b"" if refused else await _body(receive)
         if refused:
             await _answer(send, *refused)
+        elif body is None:
+            await _answer(send, 413, _page("That was too long."))
+        elif scope["method"] not in ("GET", "HEAD") and not self._ours(headers, body):
+            await _answer(send, 403, _page("This came from another page. Reload, and try again."))
         elif scope["path"] == "/" and scope["query_string"].startswith(b"token="):
             await _answer(send, 200, ENTRY, self._entry())
-        elif (body := await _body(receive)) is None:
-            await _answer(send, 413, _page("That was too long."))
         else:
             await self.app(scope, _again(body, receive), _protected(send))
 
@@ -76,14 +79,13 @@ class Guard:
         entering = scope["path"] == "/" and scope["method"] == "GET" and given
         if not _equal(given if entering else _cookie(headers, self.cookie), self.token):
             return 403, _page("Open the link that the study's host gave you: it holds a token.")
-        if scope["method"] not in ("GET", "HEAD") and not self._ours(headers, host):
-            return 403, _page("This came from another page. Reload, and try again.")
         return None
 
-    def _ours(self, headers: dict[str, str], host: str) -> bool:
-        origin = urlsplit(headers.get("origin", ""))
+    def _ours(self, headers: dict[str, str], body: bytes) -> bool:
+        host, origin = headers.get("host", ""), urlsplit(headers.get("origin", ""))
         same = bool(host) and origin.scheme in ("http", "https") and origin.netloc == host
-        return same and _equal(headers.get("x-csrf-token", ""), csrf(self.token))
+        field = parse_qs(body.decode("latin-1")).get("csrf", [""])[0]
+        return same and _equal(headers.get("x-csrf-token") or field, csrf(self.token))
 
     def _entry(self) -> list[tuple[bytes, bytes]]:
         value = f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=7776000"

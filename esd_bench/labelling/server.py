@@ -112,7 +112,7 @@ def _entrance(app: FastAPI, pages: Pages) -> None:
             rater = pages.database.rater(name, "adjudicator" if role == "adjudicator" else "rater")
         except ValueError as error:
             return pages.page("start.html", role=role, error=str(error))
-        answer = Response(status_code=204, headers={"HX-Redirect": "/"})
+        answer = Response(status_code=303, headers={"Location": "/"})
         lasting = {"httponly": True, "samesite": "strict", "max_age": 7776000}
         answer.set_cookie(pages.cookie, pages.signed(rater), **lasting)  # type: ignore[arg-type]
         return answer
@@ -138,9 +138,9 @@ def _work(app: FastAPI, pages: Pages) -> None:
     @app.post("/event")
     def event(
         rater: Annotated[Rater, Depends(pages.known)],
-        key: Annotated[str, Form()],
-        slot: Annotated[str, Form()],
-        kind: Annotated[str, Form()],
+        key: Annotated[str, Form()] = "",
+        slot: Annotated[str, Form()] = "",
+        kind: Annotated[str, Form()] = "",
         criterion: Annotated[str, Form()] = "",
         value: Annotated[str, Form()] = "",
     ) -> JSONResponse:

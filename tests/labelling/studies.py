@@ -81,7 +81,9 @@ def page_here(root: Path, mode: str = "single", **how: Any) -> Iterator["Client"
     port = listening.getsockname()[1]
     shown = study(root, database.secret("items"), mode)  # type: ignore[arg-type]
     app = application(database, shown, port, **how)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="critical", server_header=False, lifespan="off")
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
@@ -181,7 +183,7 @@ class Client:
     def enter(self, name: str, role: str = "rater") -> "Client":
         """Through the link, then a name."""
         assert self.ask("GET", f"/?token={self.token}").status == 200
-        assert self.ask("POST", "/start", {"name": name, "role": role}).status == 204
+        assert self.ask("POST", "/start", {"name": name, "role": role}).status == 303
         return self
 
     def slot(self) -> str:
