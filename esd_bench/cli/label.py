@@ -83,7 +83,7 @@ def label(
     if not (tally or export or import_ or write):
         from esd_bench.labelling.serve import serve
 
-        serve(runs, mode, chosen, host, port, not no_browser, aside)
+        serve(runs, mode, chosen, host, port, not no_browser, gold, aside)
         return
     from esd_bench.labelling.acts import Act, act
 

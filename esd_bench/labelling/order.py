@@ -7,6 +7,7 @@ moves none of them.
 import hashlib
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 AGAIN = "~2"
 """What a slot's name ends in when its item is shown for the second time."""
@@ -26,13 +27,18 @@ def queue(items: Iterable[str], seed: int, share: float = 0.1) -> list[str]:
         seed: the rater's.
         share: of the items, rounded up, is shown a second time: items of the first half, in the last third.
     """
+    return list(_queue(tuple(items), seed, share))
+
+
+@lru_cache(maxsize=256)
+def _queue(items: tuple[str, ...], seed: int, share: float) -> tuple[str, ...]:
     first = sorted(items, key=lambda x: unit(seed, "order", x))
     early = first[: len(first) // 2]
     count = min(len(early), math.ceil(share * len(first)))
     twice = sorted(early, key=lambda x: unit(seed, "twice", x))[:count]
     places = {slot: i / len(first) for i, slot in enumerate(first)}
     places |= {x + AGAIN: 2 / 3 + unit(seed, "again", x) / 3 for x in twice}
-    return sorted(places, key=lambda slot: (places[slot], slot))
+    return tuple(sorted(places, key=lambda slot: (places[slot], slot)))
 
 
 def item_of(slot: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from esd_bench.labelling.database import open_database
+from esd_bench.labelling.exchange import read_gold
 from esd_bench.labelling.guard import LOOPBACK
 from esd_bench.labelling.study import Mode, study
 
@@ -18,6 +19,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8765,
     browser: bool = True,
+    gold: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serve the study until it is stopped.
@@ -31,6 +33,8 @@ def serve(
     database = open_database(root)
     try:
         shown = study(root, database.secret("items"), mode, only)
+        if gold:
+            say(f"{len(read_gold(gold, shown))} items have known answers")
         for name, why in shown.left_out:
             say(f"not shown: {name}: {why}")
         with _bound(host, port) as listening:
