@@ -1,7 +1,7 @@
-"""How long a click takes to be on the disk: ``python benchmarks/labelling.py [--raters 20] [--items 40] [--out FILE]``.
+"""How long a click takes to be on the disk: ``python benchmarks/labelling.py [--raters 20] [--items 40] [--pause 0.5] [--out FILE]``.
 
-A server in a process of its own, raters as threads of this one, each clicking as fast as it is answered: three answers and
-"next" an item, then the next card. Counts what is in the database afterwards: no click may be lost or doubled. The peer is
+A server in a process of its own, raters as threads of this one: three answers and "next" an item, then the next card, after
+each click a pause (0: as fast as they are answered, which shows the throughput). Counts what is in the database afterwards: no click may be lost or doubled. The peer is
 SQLite itself: the same rows appended to a file with the same settings, one after another, by one process.
 """
 
@@ -31,16 +31,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--raters", type=int, default=20)
     parser.add_argument("--items", type=int, default=40)
+    parser.add_argument("--pause", type=float, default=0.5, help="seconds between two clicks")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder), given.raters, given.items)
+        found = measure(Path(folder), given.raters, given.items, given.pause)
     print(json.dumps(found, indent=1))
     if given.out:
         given.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def measure(folder: Path, raters: int, items: int) -> dict:
+def measure(folder: Path, raters: int, items: int, pause: float) -> dict:
     from tests.labelling.studies import asset
 
     for i in range(items):
@@ -50,7 +51,7 @@ def measure(folder: Path, raters: int, items: int) -> dict:
     times: list[tuple[str, float]] = []
     try:
         threads = [
-            threading.Thread(target=rate, args=(port, token, f"rater {i}", times))
+            threading.Thread(target=rate, args=(port, token, f"rater {i}", pause, times))
             for i in range(raters)
         ]
         began = time.perf_counter()
@@ -67,6 +68,7 @@ def measure(folder: Path, raters: int, items: int) -> dict:
     return {
         "raters": raters,
         "items": items,
+        "seconds between clicks": pause,
         "clicks sent": len(clicks),
         **counted(folder),
         "clicks per second": len(clicks) / seconds,
@@ -83,7 +85,16 @@ def measure(folder: Path, raters: int, items: int) -> dict:
 
 
 def start(folder: Path) -> tuple[subprocess.Popen, int, str]:
-    command = [sys.executable, "-m", "esd_bench.cli", "label", str(folder), "--no-browser", "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "esd_bench.cli",
+        "label",
+        str(folder),
+        "--no-browser",
+        "--port",
+        "0",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     for line in server.stderr:
@@ -92,7 +103,7 @@ def start(folder: Path) -> tuple[subprocess.Popen, int, str]:
     raise SystemExit("the server did not start")
 
 
-def rate(port: int, token: str, name: str, times: list[tuple[str, float]]) -> None:
+def rate(port: int, token: str, name: str, pause: float, times: list[tuple[str, float]]) -> None:
     """One rater, from the link to the last item, on one connection."""
     from esd_bench.labelling.guard import csrf
 
@@ -125,6 +136,7 @@ def rate(port: int, token: str, name: str, times: list[tuple[str, float]]) -> No
             answer, said = ask("POST", "/event", key=uuid4().hex, **form)
             times.append(("click", time.perf_counter() - began))
             assert answer.status == 200, said
+            time.sleep(pause)
 
 
 def counted(folder: Path) -> dict[str, int]:
