@@ -26,13 +26,13 @@ def matrix(
     )
 
 
-def alpha(values: Float[np.ndarray, "raters items"]) -> float | None:
-    """Krippendorff's nominal alpha by ``esd_bench.stats``; None where it is undefined, or that has none."""
+def alpha(
+    values: Float[np.ndarray, "raters items"],
+) -> tuple[float | None, tuple[float, float] | None]:
+    """Krippendorff's nominal alpha and its interval by ``esd_bench.stats``; None where it is undefined, or that has none."""
     function = getattr(stats, "krippendorff_alpha", None)
-    if function is None or (np.isfinite(values).sum(0) > 1).sum() == 0:
-        return None
-    found = float(function(values))
-    return found if np.isfinite(found) else None
+    made: tuple[float | None, tuple[float, float] | None] = (None, None)
+    return function(values) if function else made
 
 
 def percent(values: Float[np.ndarray, "raters items"]) -> tuple[float | None, int]:

@@ -66,7 +66,7 @@ def wins(found: pd.DataFrame, labels: Sequence[str]) -> Float[np.ndarray, "m m"]
 
 
 def strengths(table: Float[np.ndarray, "m m"]) -> list[float] | None:
-    """Bradley-Terry strengths by ``esd_bench.stats``; None where that has none, or a method was never compared."""
+    """Bradley-Terry log strengths by ``esd_bench.stats``; None where that has none, or a method was never compared."""
     function = getattr(stats, "bradley_terry", None)
     if function is None or not (table + table.T).sum(1).all():
         return None

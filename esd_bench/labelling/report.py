@@ -115,8 +115,8 @@ def _agreed(given: pd.DataFrame, study: Study) -> Body:
         values = agreement.matrix(given, criterion.name, codes)
         share, pairs = agreement.percent(values)
         own, twice = agreement.with_oneself(given, criterion.name)
-        found = agreement.alpha(values)
-        cells = (_scaled(share, pairs), _number(pairs), _number(found, pairs))
+        found, ends = agreement.alpha(values)
+        cells = (_scaled(share, pairs), _number(pairs), Cell(found, None, ends, pairs))
         rows.append(((criterion.title,), (*cells, _scaled(own, twice), _number(twice))))
     columns = (
         Column("Agreement", "%", digits=1, mark=False),
@@ -175,5 +175,5 @@ def _strong(given: pd.DataFrame, study: Study) -> list[str]:
         values = preferences.strengths(preferences.wins(found, known)) if known else None
         if values:
             told = ", ".join(f"{x} {y:.3f}" for x, y in zip(known, values, strict=True))
-            lines.append(f"Bradley-Terry strengths, {criterion.title}: {told}.")
+            lines.append(f"Bradley-Terry log strengths, {criterion.title}: {told}.")
     return lines
