@@ -1,6 +1,6 @@
-"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|parity|steps|causes|floor|rays]``.
+"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|parity|steps|causes|floor|rays|clicks]``.
 
-The last four say so where their result is not stored yet.
+The last five say so where their result is not stored yet.
 """
 
 import json
@@ -173,10 +173,28 @@ def parity() -> str:
     return _table(head, lines)
 
 
+def clicks() -> str:
+    """How long a click on the human study's page takes to be on the disk."""
+    lines = [
+        f"| {row['raters']}, {row['seconds between clicks']:g} s between clicks | {row['clicks sent']} | "
+        f"{row['clicks kept']} | {row['clicks doubled']} | {_short(row['clicks per second'])} | "
+        + " | ".join(_short(row["milliseconds of a click"][x]) for x in ("p50", "p95"))
+        + f" | {_short(row['milliseconds of one SQLite append']['p95'])} | "
+        f"{row['machine']['load before']:.0f} on {row['machine']['cores']} cores |"
+        for row in map(
+            json.loads, (x.read_text() for x in sorted((HERE / "results").glob("labelling*.json")))
+        )
+    ]
+    return _table(
+        "| raters | clicks sent | kept | doubled | a second | ms, p50 | p95 | SQLite alone, p95 | load |",
+        lines,
+    )
+
+
 def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
-    made = (ratios, assets, parity, steps, causes, floor, rays)
+    made = (ratios, assets, parity, steps, causes, floor, rays, clicks)
     print({x.__name__: x for x in made}[(sys.argv[1:] or ["ratios"])[0]]())

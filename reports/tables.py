@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "benchmarks/README.md", "reports/*/README.md")
+PAGES = ("README.md", "benchmarks/README.md", "reports/*/README.md", "docs/human_study.md")
 MARK = re.compile(r"(<!-- table: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 PROGRAMS = {"esd-bench": ["-m", "esd_bench.cli"], "python": []}
 

@@ -14,6 +14,8 @@ from esd_bench.tables import labels
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+VENDOR = Path(__file__).parents[1] / "vendor"
+"""Code of others; THIRD_PARTY.md names it."""
 PAGES = (
     ("index.html", "Overview"),
     ("janus.html", "Janus first"),

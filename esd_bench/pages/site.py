@@ -17,7 +17,7 @@ from esd_bench.pages.colours import Style, styles
 from esd_bench.pages.folder import Folder, human
 from esd_bench.pages.grids import Grid, grid
 from esd_bench.pages.origins import by_score, origins
-from esd_bench.pages.render import STATIC, Renderer
+from esd_bench.pages.render import STATIC, VENDOR, Renderer
 from esd_bench.pages.strips import Strip, thumbnails
 from esd_bench.report import build, find_table
 from esd_bench.tables import Body, labels, natural
@@ -119,7 +119,7 @@ class Site:
     def build(self, progress: Progress) -> None:
         """Everything; the first page comes last, so that it never leads to what is not there yet."""
         for path in sorted(STATIC.glob("report.*")):
-            self._copy(path.name)
+            self._copy(path)
         self._prompts(progress)
         self._scores()
         for name in ("glossary", "provenance", "failures", "janus", "plots", "tables", "index"):
@@ -127,8 +127,8 @@ class Site:
             self.folder.write(f"{name}.html", self.render(f"{name}.html", **told))
         self.folder.tidy()
 
-    def _copy(self, name: str) -> None:
-        self.folder.write(f"static/{name}", (STATIC / name).read_bytes())
+    def _copy(self, path: Path) -> None:
+        self.folder.write(f"static/{path.name}", path.read_bytes())
 
     # ---- prompts ---------------------------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class Site:
         self.gallery.append((made.page, made.text, row, names))
         self.examples |= {x: c for c in made.cards if (x := str(c.asset.folder)) in wanted}
         if made.models:
-            self._copy("model-viewer.min.js")
+            self._copy(VENDOR / "model-viewer.min.js")
 
     def _scores(self) -> None:
         with self.folder.aside(self.folder.root / "downloads" / "scores.csv") as beside:

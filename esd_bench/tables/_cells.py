@@ -79,7 +79,8 @@ def _note(rows: pd.DataFrame) -> str:
     background = f" on {key['background']}" if key.get("background") else ""
     counts = " or ".join(str(n) for n in sorted(set(rows["n"])))
     views = f"{key.get('protocol', 'views')}{background}"
-    facts = [rows["network"].iloc[0], views, f"n = {counts} views"]
+    unit = key.get("counts", "views")
+    facts = [rows["network"].iloc[0], views if unit == "views" else "", f"n = {counts} {unit}"]
     reference = key.get("reference")
     facts.append(f"{reference['n']} reference pictures" if reference else "")
     return ", ".join(str(fact) for fact in facts if fact)
@@ -106,6 +107,10 @@ class Study:
         runs = frame.drop_duplicates("run")
         scored = pd.concat([finished, *(_lost(runs, finished, score) for score in RATES)])
         values = stats.over_seeds(scored, ("label", "score", "prompt"))
+        # A prompt that waits for a human verdict has none, also where another of its runs failed.
+        waits = finished[(finished["score"] == "success_rate") & finished["value"].isna()]
+        keys = pd.MultiIndex.from_frame(waits[["label", "score", "prompt"]])
+        values = values[~values.index.isin(keys)]
         # The paper's rule for human labels: a prompt succeeds if any of its seeds does.
         human = values.index.get_level_values("score") == "success_rate"
         return cls(frame, runs, values.mask(human & (values > 0), 1.0))

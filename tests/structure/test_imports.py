@@ -39,10 +39,11 @@ OPTIONAL = {
 
 
 def edge(path: Path) -> bool:
-    """Files that are imported only inside functions: training of the embedded models, and a kernel."""
+    """Files that are imported only inside functions: training of the embedded models, a kernel, and a page."""
     light = {"__init__.py", "objects.py", "weights.py"}
     training = path.relative_to(PACKAGE).parts[0] == "embedded" and path.name not in light
-    return training or path.name == "_hash_triton.py"
+    page = path.relative_to(PACKAGE).as_posix() == "labelling/server.py"
+    return training or page or path.name == "_hash_triton.py"
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,167 @@
+"""What raters are shown: the assets of a folder of runs, or pairs of them, under names that tell nothing."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+
+from esd_bench.gather import gather
+from esd_bench.labelling.criteria import PAIRS, SINGLE
+
+Mode: TypeAlias = Literal["single", "pairs"]
+MODES: dict[Mode, dict[str, str]] = {"single": SINGLE, "pairs": PAIRS}
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One finished run as raters see it.
+
+    Attributes:
+        id: opaque; a keyed hash of ``name``.
+        folder: of the run, resolved, inside the folder of runs.
+        name: ``suite/prompt/run``, which other machines know too.
+        text: the prompt.
+        sphere, ring: folders of views below ``folder``.
+    """
+
+    id: str
+    folder: Path
+    name: str
+    text: str
+    sphere: str
+    ring: str
+
+    @property
+    def mesh(self) -> Path:
+        """The GLB file that ``export`` makes, which need not be there."""
+        return self.folder / "asset.glb"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to judge: an asset, or two of the same prompt and seed."""
+
+    id: str
+    text: str
+    assets: tuple[Asset, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that can be shown, and what the raters must not know.
+
+    Attributes:
+        items: what is judged, by id.
+        assets: by id.
+        arms: a row a run: name, prompt, label (the method), seed, status, item; failed runs have no item.
+        left_out: runs that can't be shown, and why.
+    """
+
+    root: Path
+    mode: Mode
+    items: dict[str, Item]
+    assets: dict[str, Asset]
+    arms: pd.DataFrame
+    left_out: tuple[tuple[str, str], ...] = ()
+    gold: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def inside(root: Path, path: Path) -> Path:
+    """The path without links.
+
+    Raises:
+        ValueError: when it leads out of the root, or nowhere.
+    """
+    try:
+        real = path.resolve(strict=True)
+    except OSError:
+        raise ValueError(f"{path} is not there") from None
+    if not real.is_relative_to(root.resolve()):
+        raise ValueError(f"{path} leads out of {root}")
+    return real
+
+
+def opaque(secret: str, *names: str) -> str:
+    """A name that tells nothing to whoever does not hold the secret."""
+    return hmac.new(secret.encode(), "\0".join(names).encode(), hashlib.sha256).hexdigest()[:20]
+
+
+def study(
+    root: Path | str, secret: str, mode: Mode = "single", only: Mapping[str, Any] | None = None
+) -> Study:
+    """Everything below ``root`` that can be judged.
+
+    Args:
+        root: a folder of runs, of one suite, or of one prompt.
+        secret: of the study; the same one gives the same ids.
+        mode: one asset at a time, or two methods side by side.
+        only: values that columns of :data:`esd_bench.gather.FILTERS` must have.
+
+    Raises:
+        ValueError: when nothing is left to judge.
+    """
+    place = Path(root)
+    if not place.is_dir():
+        raise ValueError(f"{root} is no folder of runs")
+    runs = gather(place, only).drop_duplicates("run").reset_index(drop=True)
+    assets, left_out = _assets(place, runs, secret)
+    names = runs["run"].map(_name)
+    arms = runs.assign(name=names, item=names.map({x.name: x.id for x in assets}))
+    made = _singles(assets) if mode == "single" else _pairs(arms, assets, secret)
+    if not made:
+        why = "; ".join(f"{name}: {what}" for name, what in left_out[:1])
+        raise ValueError(f"nothing to judge in {root}" + (f" ({why})" if why else ""))
+    kept = ["name", "prompt", "text", "label", "seed", "status", "run", "item"]
+    items, known = {x.id: x for x in made}, {x.id: x for x in assets}
+    return Study(place, mode, items, known, arms[kept], tuple(left_out))
+
+
+def _name(folder: str) -> str:
+    return "/".join(Path(folder).resolve().parts[-3:])
+
+
+def _assets(
+    root: Path, runs: pd.DataFrame, secret: str
+) -> tuple[list[Asset], list[tuple[str, str]]]:
+    made, left_out = [], []
+    for run in runs[runs["status"] == "finished"].itertuples():
+        name = _name(str(run.run))
+        try:
+            made.append(_asset(root, Path(str(run.run)), name, str(run.text), secret))
+        except ValueError as error:
+            left_out.append((name, str(error)))
+    return made, left_out
+
+
+def _asset(root: Path, folder: Path, name: str, text: str, secret: str) -> Asset:
+    real = inside(root, folder)
+    try:
+        views = json.loads((real / "spec.json").read_text(encoding="utf-8"))["views"]
+        sphere, ring = (str(views[i]).replace(":", "-") for i in (0, -1))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"its spec names no views ({error})") from None
+    for kind in (sphere, ring):
+        inside(real, real / "views" / kind / "cameras.json")
+    return Asset(opaque(secret, name), real, name, text, sphere, ring)
+
+
+def _singles(assets: list[Asset]) -> list[Item]:
+    return [Item(asset.id, asset.text, (asset,)) for asset in assets]
+
+
+def _pairs(arms: pd.DataFrame, assets: list[Asset], secret: str) -> list[Item]:
+    """Every two methods on the same prompt and seed."""
+    known = {asset.name: asset for asset in assets}
+    shown = arms[arms["name"].isin(known)].sort_values("label")
+    made = []
+    for _, group in shown.groupby(["prompt", "seed"], sort=True):
+        for a, b in combinations(group.drop_duplicates("label")["name"], 2):
+            both = (known[a], known[b])
+            made.append(Item(opaque(secret, "pair", a, b), both[0].text, both))
+    return made
