@@ -14,7 +14,7 @@ ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell in words; ``mark`` is that of its footnote."""
+    """A cell in words; ``mark`` is that of its footnote, ``interval`` what stands below the number."""
 
     number: str
     spread: str = ""
@@ -93,10 +93,17 @@ def _heading(column: Column) -> str:
 def _shown(cell: Cell, column: Column, mark: str, best: bool) -> Shown:
     if cell.value is None or missing(cell):
         return Shown(DASH, mark=mark)
-    spread = "" if cell.spread is None else f"± {number(cell.spread, column.digits)}"
-    ends = ", ".join(number(x, column.digits) for x in cell.interval or ())
-    value = number(cell.value, column.digits)
-    return Shown(value, spread, f"[{ends}]" if ends else "", mark, best)
+    digits = column.digits if cell.digits is None else cell.digits
+    spread = "" if cell.spread is None else f"± {number(cell.spread, digits)}"
+    ends = ", ".join(number(x, digits) for x in cell.interval or ())
+    below = [f"[{ends}]"] if ends else []
+    below += [chance(cell.p[1])] if cell.p else []
+    return Shown(number(cell.value, digits), spread, " ".join(below), mark, best)
+
+
+def chance(p: float) -> str:
+    """A p-value in words."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _marks(body: Body) -> dict[str, str]:

@@ -93,7 +93,11 @@ class Paired:
 
 
 def paired(
-    first: pd.Series, second: pd.Series, confidence: float = 0.95, binary: bool = False
+    first: pd.Series,
+    second: pd.Series,
+    confidence: float = 0.95,
+    binary: bool = False,
+    scale: float = 1,
 ) -> Paired:
     """Compare two methods by their per-prompt numbers (series indexed by prompt).
 
@@ -102,12 +106,13 @@ def paired(
         second: the same of the method that is subtracted.
         confidence: of the interval.
         binary: take McNemar's test where all numbers are 0 or 1, as for success with one seed.
+        scale: of differences and means, such as 100 for per cent.
 
     Raises:
         ValueError: when they share no prompt.
     """
     both = pd.concat([first, second], axis=1, join="inner").dropna()
-    gap = both.iloc[:, 0] - both.iloc[:, 1]
+    gap = (both.iloc[:, 0] - both.iloc[:, 1]) * scale
     if gap.empty:
         raise ValueError("the two methods share no prompt")
     wins, losses = int((gap > 0).sum()), int((gap < 0).sum())
@@ -120,8 +125,8 @@ def paired(
         wins=wins,
         ties=len(gap) - wins - losses,
         losses=losses,
-        first=float(both.iloc[:, 0].mean()),
-        second=float(both.iloc[:, 1].mean()),
+        first=float(both.iloc[:, 0].mean()) * scale,
+        second=float(both.iloc[:, 1].mean()) * scale,
         sd=float(gap.std(ddof=1)) if len(gap) > 1 else None,
         test="McNemar" if whole else "sign flips",
     )
