@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from itertools import groupby, product
 from string import ascii_lowercase
 
-from esd_bench.tables import Body, Cell, Column
+from esd_bench.tables import Body, Cell, Column, heading
 
 DASH = "–"
-ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def printed(body: Body) -> Printed:
     notes = [(mark, text) for text, mark in marks.items()]
     notes += [("", f"{names}: {note}") for note, names in _notes(body).items()]
     notes += [("", text) for text in body.footnotes]
-    headings = tuple(_heading(column) for column in body.columns)
+    headings = tuple(heading(column) for column in body.columns)
     return Printed(body.title, body.index, headings, tuple(rows), tuple(notes), body.groups)
 
 
@@ -82,12 +81,6 @@ def number(value: float, digits: int) -> str:
     """A number with so many decimals; never "-0.000"."""
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text
-
-
-def _heading(column: Column) -> str:
-    """Name, unit and the arrow that says which way is good."""
-    unit = f"({column.unit})" if column.unit else ""
-    return " ".join(x for x in (column.name, unit, ARROWS[column.better]) if x)
 
 
 def _shown(cell: Cell, column: Column, mark: str, best: bool) -> Shown:

@@ -126,6 +126,15 @@ class Column:
     mark: bool = True
 
 
+ARROWS = {"higher": "↑", "lower": "↓", None: ""}
+
+
+def heading(column: Column) -> str:
+    """Name, unit and the arrow that says which way is good."""
+    unit = f"({column.unit})" if column.unit else ""
+    return " ".join(x for x in (column.name, unit, ARROWS[column.better]) if x)
+
+
 @dataclass(frozen=True)
 class Body:
     """A finished table: ``rows`` are (labels, cells), one label per ``index`` heading and one cell per column.

@@ -3,30 +3,42 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal, TypeAlias
 
 import pandas as pd
 
 from esd_bench.tables import Column
 
+Way: TypeAlias = Literal["higher", "lower"] | None
 QUALITY = ("clip_distance", "fid", "iq", "iv", "ig")
 """The columns of the paper's tables."""
 KNOWN = {
-    "clip_distance": Column("CLIP distance", better="lower"),
-    "fid": Column("FID", better="lower", digits=1),
-    "kid": Column("KID", better="lower"),
-    "iq": Column("IQ", "nats", "lower"),
-    "iv": Column("IV", "nats", "higher"),
-    "ig": Column("IG", better="higher"),
-    "mi": Column("MI", "nats", "higher"),
     "janus_rate": Column("Janus rate", better="lower"),
     "consistency": Column("R", better="higher"),
     "front_share": Column("Front share"),
     "faces": Column("Faces", digits=2),
     "success": Column("Oracle success", "%", "higher", 1),
     "success_rate": Column("SR", "%", "higher", 1),
+    "clip_distance": Column("CLIP distance", better="lower"),
+    "r_precision": Column("R-precision", better="higher"),
+    "fid": Column("FID", better="lower", digits=1),
+    "fid_floor": Column("FID floor", digits=1),
+    "kid": Column("KID", better="lower"),
+    "cmmd": Column("CMMD", better="lower"),
+    "iq": Column("IQ", "nats", "lower"),
+    "iv": Column("IV", "nats", "higher"),
+    "iv_jackknife": Column("IV jackknife", "nats", "higher"),
+    "ig": Column("IG", better="higher"),
+    "mi": Column("MI", "nats", "higher"),
+    "kind": Column("Kind", better="higher"),
+    "colour": Column("Colour", better="higher"),
 }
-ASIDE = {*KNOWN, "fid_floor", "iv_jackknife", "kind", "colour"} - {*QUALITY}
-"""Scores that the paper's tables leave to others; one that nobody knows, such as a user's own, is shown."""
+"""Headings and digits, in the order in which a table of everything has them; unknown scores follow by name."""
+ASIDE = {
+    *("janus_rate", "consistency", "front_share", "faces", "success", "success_rate"),
+    *("fid_floor", "kid", "iv_jackknife", "mi", "kind", "colour"),
+}
+"""Scores that the paper's tables leave to others; any other, such as a user's own, is shown."""
 RATES = ("success_rate", "success")
 """Scores of 0 or 1, shown in per cent, that count a failed run as 0: as humans labelled it, as the oracle sees it."""
 NOTES = {
@@ -42,25 +54,32 @@ def present(frame: pd.DataFrame, scores: Iterable[str]) -> list[str]:
 
 
 def shown(frame: pd.DataFrame) -> list[str]:
-    """The paper's scores that exist, and any that only the user knows."""
-    names = {score.partition("@")[0] for score in frame["score"]}
-    return present(frame, (*QUALITY, *sorted(names - {"", *QUALITY} - ASIDE)))
+    """The paper's scores that exist, and any that the paper lacks and no other table has."""
+    names = [x.partition("@")[0] for x in everything(frame)]
+    rest = [x for x in dict.fromkeys(names) if x not in ASIDE and x not in QUALITY]
+    return present(frame, (*QUALITY, *rest))
+
+
+def everything(frame: pd.DataFrame) -> list[str]:
+    """All scores that some run has: the known ones in their order, then the others by name."""
+    names = {score.partition("@")[0] for score in frame["score"]} - {""}
+    return present(frame, (*(x for x in KNOWN if x in names), *sorted(names - set(KNOWN))))
 
 
 def column(frame: pd.DataFrame, score: str) -> Column:
-    """The column of a score, its network and number of views in the note."""
+    """The column of a score, its direction as the score says it, its network and number of views in the note."""
     name, _, views = score.partition("@")
     rows = frame[frame["score"] == score]
-    made = KNOWN.get(name) or _unknown(name, rows)
+    made = KNOWN.get(name) or Column(name, _said(rows["unit"]))
     note = "; ".join(x for x in (NOTES.get(name, ""), _note(rows)) if x)
-    return replace(made, name=f"{made.name} {views}".strip(), note=note, score=score)
+    way = _said(rows["better"])
+    better: Way = "higher" if way == "higher" else "lower" if way == "lower" else made.better
+    return replace(made, name=f"{made.name} {views}".strip(), note=note, score=score, better=better)
 
 
-def _unknown(name: str, rows: pd.DataFrame) -> Column:
-    better = rows["better"].iloc[0]
-    return Column(
-        name, str(rows["unit"].iloc[0]), better if better in ("higher", "lower") else None
-    )
+def _said(words: pd.Series) -> str:
+    """The first word that is one: a failed run has a score of nothing."""
+    return next((str(x) for x in words if x), "")
 
 
 def _note(rows: pd.DataFrame) -> str:
