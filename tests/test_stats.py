@@ -187,12 +187,12 @@ def test_the_second_draw_adds_what_the_docstring_says():
     """Variance of a prompt's mean: 1 + 1/3; the draw of seeds adds 2/9."""
     assert np.sqrt((1 + 1 / 3 + 2 / 9) / (1 + 1 / 3)) == pytest.approx(1.08, abs=0.002)
     rng = np.random.default_rng(2)
-    seeds = rng.normal(0, 1, (3000, 1)) + rng.normal(0, 1, (3000, 3))
+    seeds = rng.normal(0, 1, (300, 1)) + rng.normal(0, 1, (300, 3))
     widths = [
-        np.diff(stats.hierarchical_interval(seeds, resamples=800))[0],
-        np.diff(stats.bootstrap_interval(seeds.mean(1), resamples=800))[0],
+        np.diff(stats.hierarchical_interval(seeds, resamples=8000))[0],
+        np.diff(stats.bootstrap_interval(seeds.mean(1), resamples=8000))[0],
     ]
-    assert widths[0] / widths[1] == pytest.approx(1.08, abs=0.06)
+    assert widths[0] / widths[1] == pytest.approx(1.08, abs=0.05)
 
 
 def test_students_interval_is_scipys():

@@ -70,13 +70,23 @@ def hierarchical_interval(
     counts = np.array([len(x) for x in known])
     padded = np.stack([np.pad(x, (0, counts.max() - len(x))) for x in known])
     rng, means = np.random.default_rng(seed), []
-    for size in sizes(padded.size, resamples):
-        prompt = rng.integers(0, len(known), (size, len(known), 1))
-        which = (rng.random((size, *padded.shape)) * counts[prompt]).astype(np.intp)
-        inside = np.arange(padded.shape[1]) < counts[prompt]
-        means.append(((padded[prompt, which] * inside).sum(2) / counts[prompt[..., 0]]).mean(1))
+    for size in sizes(len(known), resamples):
+        drawn = rng.integers(0, len(known), (size, len(known)))
+        means.append(_over_drawn_seeds(padded, counts, drawn, rng).mean(1))
     low, high = percentiles(np.concatenate(means), confidence)
     return float(low), float(high)
+
+
+def _over_drawn_seeds(
+    padded: np.ndarray, counts: np.ndarray, prompts: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Means over as many seeds of each drawn prompt as it has, drawn with replacement, in the shape of ``prompts``."""
+    have, first = counts[prompts], prompts * padded.shape[1]
+    total, flat = np.zeros(prompts.shape), padded.ravel()
+    for k in range(padded.shape[1]):
+        drawn = flat[first + (rng.random(prompts.shape) * have).astype(np.intp)]
+        total += drawn if counts.min() > k else drawn * (k < have)
+    return total / have
 
 
 def t_interval(values: Numbers, confidence: float = 0.95) -> tuple[float, float] | None:
