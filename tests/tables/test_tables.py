@@ -264,15 +264,13 @@ def test_the_interval_can_be_chosen(study):
     frame = gather(study.root)
     own = frame[(frame["label"] == "VSD") & (frame["score"] == "iv")]
     seeds = [list(x["value"]) for _, x in own.groupby("prompt")]
-    found = {
-        kind: cell(made(study, "2", interval=kind), "IV", "VSD").interval
-        for kind in stats.INTERVALS
-    }
+    bodies = {x: build(own, find_table("2", {"interval": x})) for x in stats.INTERVALS}
+    found = {kind: cell(body, "IV", "VSD").interval for kind, body in bodies.items()}
     assert found["hierarchical"] == stats.hierarchical_interval(seeds)
     assert found["t"] == stats.t_interval([np.mean(x) for x in seeds])
     assert found["none"] is None
     assert len(set(found.values())) == 4
-    assert "then seeds (10000 resamples" in made(study, "2", interval="hierarchical").title
+    assert "then seeds (10000 resamples" in bodies["hierarchical"].title
     with pytest.raises(ValueError, match="interval is one of bootstrap, hierarchical, t, none"):
         made(study, "2", interval="wide")
 
