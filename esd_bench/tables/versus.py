@@ -62,7 +62,7 @@ def versus(
             *_views(own, scores),
             *footnotes(own, failed),
         )
-        index = ("Prompts with", "Score", "Prompts", "Win/tie/loss", "Test")
+        index = ("Prompts with", "Measure", "Prompts", "Win/tie/loss", "Test")
         return Body(title, index, _columns(bare), tuple(rows), notes, 1, tuple(scores))
 
     return Table(None, build)

@@ -12,7 +12,7 @@ def test_compare_prints_the_table(study, tmp_path):
     said = command("compare", study.root, "esd", "vsd")
     assert (said.code, said.err) == (0, "")
     assert "**ESD (λ = 0.5) against VSD on the same prompts" in said.out
-    assert "| Prompts with | Score | Prompts | Win/tie/loss | Test |" in said.out
+    assert "| Prompts with | Measure | Prompts | Win/tie/loss | Test |" in said.out
     stored = tmp_path / "scores.csv"
     write_scores(gather(study.root), stored)
     assert command("compare", stored, "esd", "vsd").out == said.out
@@ -26,6 +26,7 @@ def test_compare_has_all_formats(study, format, tmp_path):
     assert "MDE" in out.read_text()
     if format == "csv":
         frame = pd.read_csv(out)
+        assert "IV (nats) ↑" in set(frame["measure"])
         assert set(frame["column"]) == {
             *("ESD (λ = 0.5)", "SDS", "Difference", "p", "p adjusted", "MDE")
         }
