@@ -199,6 +199,12 @@ def _told_apart(frame: pd.DataFrame, arms: Mapping[str, Mapping[str, str]]) -> p
     return frame.assign(label=[_before(label, ending, last) for label, ending, last in said])
 
 
+def by_seed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the seed in every label, so that tables have a row for each seed."""
+    said = zip(frame["label"], frame["seed"], ", " + frame["wording"], strict=True)
+    return frame.assign(label=[_before(label, f", seed {k}", last) for label, k, last in said])
+
+
 def _before(label: str, ending: str, last: str) -> str:
     bare = label.removesuffix(last)
     return f"{bare}{ending}{label[len(bare) :]}"

@@ -1,102 +1,24 @@
-"""The paper's own Tables 1 to 3 (arXiv 2401.00909) as data, and the arithmetic that its numbers must obey.
+"""The paper's own Tables 1 to 3 (arXiv 2401.00909) as data, and what :mod:`esd_bench.lint` finds in them.
 
-Flags: ``ok``; ``rounding`` differs, within the rounding of its inputs; ``truncation`` cut off instead of rounded;
-``inconsistent`` can't follow from its own row whatever the rounding. The files record them; :func:`recomputed` finds them again.
+The files record a flag for each number (:mod:`esd_bench.lint.arithmetic` says which); :func:`recomputed` finds them again.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import resources
-from math import ceil, floor
 from pathlib import Path
 
 import pandas as pd
 
+from esd_bench.lint import Entry, Finding, Row, gravest_first, lint
+from esd_bench.lint.arithmetic import Printed, Range, count, gain_range
+from esd_bench.lint.checks import verdict_of_gain, verdict_of_mean_gain
 from esd_bench.tables import Body, Cell, Column
 
 TABLES = (1, 2, 3)
 PROMPTS = 120
 """How many the paper used; the public list it names has 110."""
-
-
-# ---- arithmetic ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Printed:
-    """A number as printed: ``value`` to so many ``decimals``."""
-
-    value: float
-    decimals: int
-
-    @classmethod
-    def of(cls, text: str) -> "Printed":
-        """From its digits, trailing zeros included."""
-        return cls(float(text), len(text.partition(".")[2]))
-
-    @property
-    def unit(self) -> float:
-        """One in the last place."""
-        return 10.0**-self.decimals
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """What rounds to it."""
-        return self.value - self.unit / 2, self.value + self.unit / 2
-
-
-Range = tuple[float, float]
-
-
-def gain_range(iq: Printed, iv: Printed) -> Range:
-    """What (IV - IQ) / IQ can be, given that both are rounded."""
-    return iv.range[0] / iq.range[1] - 1, iv.range[1] / iq.range[0] - 1
-
-
-def judge(printed: Printed, ratio: Range, wide: Range) -> str:
-    """The flag of a printed gain.
-
-    Args:
-        printed: the gain.
-        ratio: (IV - IQ) / IQ of the printed IQ and IV; a range where it is known to some decimals only.
-        wide: the same with the rounding of IQ and IV allowed for.
-    """
-    cut = (printed.value, printed.value + printed.unit)
-    if _meet(ratio, printed.range):
-        return "ok"
-    if _meet(ratio, cut):
-        return "truncation"
-    if _meet(wide, printed.range):
-        return "rounding"
-    return "truncation" if _meet(wide, cut) else "inconsistent"
-
-
-def _meet(a: Range, b: Range) -> bool:
-    # Half-open above, with slack for binary fractions.
-    return a[0] < b[1] - 1e-9 and b[0] <= a[1] + 1e-9
-
-
-def covariance(iq: Printed, iv: Printed, ig: Printed) -> Range:
-    """What Cov(IQ, IG) over assets must be if IG is their mean gain: IQ_i IG_i = IV_i - IQ_i for every asset."""
-    ends = [(v - q) - q * g for q in iq.range for v in iv.range for g in ig.range]
-    return min(ends), max(ends)
-
-
-def feasible(needed: Range, sd_iq: Printed, sd_ig: Printed) -> bool:
-    """Whether standard deviations allow a covariance (Cauchy and Schwarz); the same for n and for n - 1."""
-    least = 0.0 if needed[0] <= 0 <= needed[1] else min(abs(x) for x in needed)
-    return least <= sd_iq.range[1] * sd_ig.range[1]
-
-
-def count(percent: Printed, n: int) -> int | None:
-    """The whole number behind a percentage of ``n``, or None where there is none."""
-    low, high = (x * n / 100 for x in percent.range)
-    return ceil(low - 1e-9) if ceil(low - 1e-9) <= floor(high + 1e-9) else None
-
-
-def denominators(percents: Sequence[Printed], among: Iterable[int]) -> list[int]:
-    """The sample sizes for which every percentage is a whole number of cases."""
-    return [n for n in among if all(count(percent, n) is not None for percent in percents)]
+CLAIMED = {"ig": "esd", "fid": "esd"}
+"""Its text: ESD "consistently outperforms" the others, "especially" in FID and IG."""
 
 
 # ---- data ----------------------------------------------------------------------------------------------------------
@@ -124,60 +46,68 @@ def load(table: int) -> pd.DataFrame:
 def recomputed(table: int) -> pd.DataFrame:
     """The table with ``flag`` found anew where its numbers allow, "" elsewhere, and ``why`` for all that are not ok."""
     frame = load(table)
-    verdicts = []
-    for row in frame.itertuples():
-        same = frame[(frame["prompt"] == row.prompt) & (frame["method"] == row.method)]
-        verdicts.append(_verdict(str(row.score), same.set_index("score")))
+    made = {(row.prompt, row.method): row for row in rows(table)}
+    keys = zip(frame["prompt"], frame["method"], frame["score"], strict=True)
+    verdicts = [_verdict(str(score), made[prompt, method]) for prompt, method, score in keys]
     return frame.assign(flag=[v[0] for v in verdicts], why=[v[1] for v in verdicts])
 
 
-def _verdict(score: str, row: pd.DataFrame) -> tuple[str, str]:
-    printed = {str(name): Printed.of(text) for name, text in row["printed"].items() if text}
+def _verdict(score: str, row: Row) -> tuple[str, str]:
     if score == "success_rate":
-        whole = count(printed[score], PROMPTS)
+        whole = count(row.entries[score].printed, PROMPTS)
         return ("ok", "") if whole is not None else ("inconsistent", f"no share of {PROMPTS}")
     if score != "ig":
         return "", ""
-    if "ratio" in row.index:
-        return _gain(printed, row)
-    return _mean_gain(printed, row)
+    return verdict_of_gain(row) if row.asset else verdict_of_mean_gain(row)
 
 
-def _gain(printed: dict[str, Printed], row: pd.DataFrame) -> tuple[str, str]:
-    """One asset: its IG must be (IV - IQ) / IQ."""
-    ratio = printed["ratio"]
-    near = wide = ratio.range
-    if "iq" in printed and "iv" in printed and row["origin"]["iv"] == "printed":
-        exact = printed["iv"].value / printed["iq"].value - 1
-        near, wide = (exact, exact), gain_range(printed["iq"], printed["iv"])
-    elif row["low"]["ratio"]:
-        wide = (float(row["low"]["ratio"]), float(row["high"]["ratio"]))
-    flag = judge(printed["ig"], near, wide)
-    why = f"{flag}: its row gives (IV − IQ)/IQ = {ratio.value:.4f}"
-    return flag, "" if flag == "ok" else why
+def findings(table: int | None = None) -> tuple[list[Finding], int]:
+    """What :func:`esd_bench.lint.lint` finds in one table of the paper or in all, and how many rows there are."""
+    made = [rows(number) for number in (TABLES if table is None else (table,))]
+    return gravest_first(x for own in made for x in lint(own)), sum(map(len, made))
 
 
-def _mean_gain(printed: dict[str, Printed], row: pd.DataFrame) -> tuple[str, str]:
-    """A mean of gains: some covariance of IQ and IG must explain it."""
-    spreads = _spreads(row)
-    if not {"iq", "ig"} <= set(spreads):
-        return "", ""
-    needed = covariance(printed["iq"], printed["iv"], printed["ig"])
-    if feasible(needed, spreads["iq"], spreads["ig"]):
-        return "ok", ""
-    least, most = min(map(abs, needed)), spreads["iq"].range[1] * spreads["ig"].range[1]
-    return "inconsistent", (
-        f"inconsistent: as a mean of gains it needs Cov(IQ, IG) of at least {least:.4f}, "
-        f"but the standard deviations allow {most:.4f}"
-    )
+def rows(table: int) -> list[Row]:
+    """One table as rows that the linter reads."""
+    groups = load(table).groupby(["prompt", "method"], sort=False)
+    return [
+        _row(table, str(prompt), str(method), own.set_index("score"))
+        for (prompt, method), own in groups
+    ]
 
 
-def _spreads(row: pd.DataFrame) -> dict[str, Printed]:
+def _row(table: int, prompt: str, method: str, own: pd.DataFrame) -> Row:
+    spreads = {} if table == 3 else _spreads(own)
+    entries = {
+        str(score): Entry(
+            Printed.of(text), spreads.get(str(score)), CLAIMED.get(str(score)) == method
+        )
+        for score, text in own["printed"].items()
+        if text and score != "ratio"
+    }
+    n = 1 if prompt else PROMPTS
+    gain = _gain(own, entries) if "ratio" in own.index else None
+    return Row(f"Table {table}", method, prompt, n, entries, gain)
+
+
+def _gain(own: pd.DataFrame, entries: dict[str, Entry]) -> tuple[Range, Range]:
+    """(IV - IQ) / IQ of one asset: from its printed IQ and IV, or the recorded ratio."""
+    if {"iq", "iv"} <= set(entries) and own["origin"]["iv"] == "printed":
+        iq, iv = entries["iq"].printed, entries["iv"].printed
+        exact = iv.value / iq.value - 1
+        return (exact, exact), gain_range(iq, iv)
+    near = Printed.of(own["printed"]["ratio"]).range
+    if not own["low"]["ratio"]:
+        return near, near
+    return near, (float(own["low"]["ratio"]), float(own["high"]["ratio"]))
+
+
+def _spreads(own: pd.DataFrame) -> dict[str, Printed]:
     """Standard deviations of a row's scores; Table 1 prints none, so they come from Table 2."""
-    if not any(row["sd"]):
+    if not any(own["sd"]):
         second = load(2)
-        row = second[second["method"] == row["method"].iloc[0]].set_index("score")
-    return {str(name): Printed.of(text) for name, text in row["sd"].items() if text}
+        own = second[second["method"] == own["method"].iloc[0]].set_index("score")
+    return {str(name): Printed.of(text) for name, text in own["sd"].items() if text}
 
 
 # ---- as a table ----------------------------------------------------------------------------------------------------

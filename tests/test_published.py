@@ -3,7 +3,7 @@
 import pytest
 
 from esd_bench import published
-from esd_bench.published import (
+from esd_bench.lint.arithmetic import (
     Printed,
     count,
     covariance,

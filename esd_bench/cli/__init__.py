@@ -1,4 +1,4 @@
-"""The command line: ``esd-bench generate | plan | score | report | sheet | export | ingest | label | illustrate | demo | doctor | list | ...``.
+"""The command line: ``esd-bench generate | plan | score | report | sheet | compare | export | ingest | label | illustrate | demo | doctor | list | ...``.
 
 A file holds a command or a few that belong together, in the order of ``--help``. Commands import what they need when they
 run, so that ``--help`` and ``report`` answer at once.
@@ -8,6 +8,7 @@ from esd_bench.cli import (  # isort: skip
     generate,
     score,
     report,
+    compare,
     export,
     ingest,
     label,

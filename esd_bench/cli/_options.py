@@ -25,6 +25,11 @@ def choices(items: Sequence[str] | None) -> dict[str, list[str]]:
     return found
 
 
+def given(**options: Any) -> dict[str, Any]:
+    """The options that somebody gave."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def grouped(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
     """``--set`` values by plugin kind: ``student.rank=8`` is the student's, ``entropy=0.5`` the method's."""
     groups: dict[str, dict[str, str]] = {}

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from itertools import groupby, product
 from string import ascii_lowercase
 
-from esd_bench.tables import Body, Cell, Column
+from esd_bench.tables import Body, Cell, Column, heading
 
 DASH = "–"
-ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell in words; ``mark`` is that of its footnote."""
+    """A cell in words; ``mark`` is that of its footnote, ``interval`` what stands below the number."""
 
     number: str
     spread: str = ""
@@ -63,7 +62,7 @@ def printed(body: Body) -> Printed:
     notes = [(mark, text) for text, mark in marks.items()]
     notes += [("", f"{names}: {note}") for note, names in _notes(body).items()]
     notes += [("", text) for text in body.footnotes]
-    headings = tuple(_heading(column) for column in body.columns)
+    headings = tuple(heading(column) for column in body.columns)
     return Printed(body.title, body.index, headings, tuple(rows), tuple(notes), body.groups)
 
 
@@ -84,19 +83,20 @@ def number(value: float, digits: int) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def _heading(column: Column) -> str:
-    """Name, unit and the arrow that says which way is good."""
-    unit = f"({column.unit})" if column.unit else ""
-    return " ".join(x for x in (column.name, unit, ARROWS[column.better]) if x)
-
-
 def _shown(cell: Cell, column: Column, mark: str, best: bool) -> Shown:
     if cell.value is None or missing(cell):
         return Shown(DASH, mark=mark)
-    spread = "" if cell.spread is None else f"± {number(cell.spread, column.digits)}"
-    ends = ", ".join(number(x, column.digits) for x in cell.interval or ())
-    value = number(cell.value, column.digits)
-    return Shown(value, spread, f"[{ends}]" if ends else "", mark, best)
+    digits = column.digits if cell.digits is None else cell.digits
+    spread = "" if cell.spread is None else f"± {number(cell.spread, digits)}"
+    ends = ", ".join(number(x, digits) for x in cell.interval or ())
+    below = [f"[{ends}]"] if ends else []
+    below += [chance(cell.p[1])] if cell.p else []
+    return Shown(number(cell.value, digits), spread, " ".join(below), mark, best)
+
+
+def chance(p: float) -> str:
+    """A p-value in words."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _marks(body: Body) -> dict[str, str]:

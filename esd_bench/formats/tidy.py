@@ -15,11 +15,22 @@ from esd_bench.tables import Body, Cell, Column
 def to_frame(body: Body) -> pd.DataFrame:
     """The body as a tidy frame, one row a cell."""
     names = [re.sub(r"\W+", "_", heading.lower()).strip("_") for heading in body.index]
+    tested = any(cell.p for _, cells in body.rows for cell in cells)
     return pd.DataFrame(
-        {"table": body.title, **dict(zip(names, labels, strict=True)), **_entry(cell, column)}
+        {
+            "table": body.title,
+            **dict(zip(names, labels, strict=True)),
+            **_entry(cell, column),
+            **(_tested(cell) if tested else {}),
+        }
         for labels, cells in body.rows
         for cell, column in zip(cells, body.columns, strict=True)
     )
+
+
+def _tested(cell: Cell) -> dict[str, float]:
+    raw, adjusted = cell.p or (None, None)
+    return {"p": _number(raw), "p_adjusted": _number(adjusted)}
 
 
 def _entry(cell: Cell, column: Column) -> dict[str, object]:

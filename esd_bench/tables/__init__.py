@@ -56,6 +56,33 @@ def labels(frame: pd.DataFrame) -> list[str]:
     return sorted(rank, key=lambda label: (rank[label], natural(label)))
 
 
+def arms(frame: pd.DataFrame, name: str) -> dict[str, str]:
+    """Wording -> label of the one arm that a name stands for: a method's name, or a label with or without its wording.
+
+    Case, spaces and ``-`` for ``_`` do not matter, and "lambda" may be written for λ.
+
+    Raises:
+        ValueError: when no run, or several arms of one wording, go by that name.
+    """
+    known = frame.drop_duplicates("label")[["label", "method", "wording"]]
+    bare = [x.removesuffix(f", {y}") for x, y in zip(known["label"], known["wording"], strict=True)]
+    several: list[str] = []
+    for names in (known["method"], pd.Series(bare, known.index), known["label"]):
+        own = known[names.map(_plain) == _plain(name)]
+        if len(own) and not own["wording"].duplicated().any():
+            return dict(zip(own["wording"], own["label"], strict=True))
+        several = several or labels(own)
+    if several:
+        said = "; ".join(several)
+        raise ValueError(f"several arms of {name!r}: {said}; name one, or choose by --only")
+    there = ", ".join(dict.fromkeys(known.set_index("label")["method"][labels(known)]))
+    raise ValueError(f"no run of {name!r}; there are {there}")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\s", "", name.casefold()).replace("lambda", "λ").replace("-", "_")
+
+
 @dataclass(frozen=True)
 class Cell:
     """One number of a table with what belongs beside it.
@@ -63,9 +90,11 @@ class Cell:
     Attributes:
         value: None prints as a dash.
         spread: standard deviation over prompts, if it is to be printed.
-        interval: bootstrap interval over prompts, if any.
+        interval: of the mean over prompts, if any.
         n: how many prompts or views stand behind it.
         flag: a footnote such as "inconsistent", empty if none.
+        p: raw and adjusted p of the difference from a baseline, if it was tested; the adjusted one is printed.
+        digits: instead of the column's, where a row has a scale of its own.
     """
 
     value: float | None
@@ -73,6 +102,8 @@ class Cell:
     interval: tuple[float, float] | None = None
     n: int = 0
     flag: str = ""
+    p: tuple[float, float] | None = None
+    digits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +126,22 @@ class Column:
     mark: bool = True
 
 
+ARROWS = {"higher": "↑", "lower": "↓", None: ""}
+
+
+def heading(column: Column) -> str:
+    """Name, unit and the arrow that says which way is good."""
+    unit = f"({column.unit})" if column.unit else ""
+    return " ".join(x for x in (column.name, unit, ARROWS[column.better]) if x)
+
+
 @dataclass(frozen=True)
 class Body:
     """A finished table: ``rows`` are (labels, cells), one label per ``index`` heading and one cell per column.
 
     Attributes:
         groups: the best cell is marked among rows whose first ``groups`` labels agree; 0 compares all rows.
+        scores: those that stand in rows instead of columns, whose comparability keys must agree as well.
     """
 
     title: str
@@ -109,6 +150,7 @@ class Body:
     rows: tuple[tuple[tuple[str, ...], tuple[Cell, ...]], ...]
     footnotes: tuple[str, ...] = ()
     groups: int = 0
+    scores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

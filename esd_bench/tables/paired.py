@@ -4,78 +4,76 @@ from dataclasses import replace
 
 import pandas as pd
 
-from esd_bench import stats
 from esd_bench.tables import Body, Cell, Table
-from esd_bench.tables._cells import RATES, Study, column, footnotes, present
-
-TITLE = (
-    "Differences from {} on the same prompts: means, and 95 % intervals in brackets by bootstrap over prompts "
-    f"({stats.RESAMPLES} resamples, seed {stats.SEED}). No interval is corrected for how many there are."
+from esd_bench.tables._cells import Study
+from esd_bench.tables._columns import column, present
+from esd_bench.tables._notes import footnotes
+from esd_bench.tables._pairs import (
+    HOW,
+    Failed,
+    Interval,
+    Rules,
+    Tested,
+    bases,
+    compared,
+    partners,
 )
+
+TITLE = "Differences from {} on the same prompts: means{}.{}"
+INTERVALS = ", and 95 % intervals in brackets by {}"
+UNCORRECTED = " No interval is corrected for how many there are."
 SCORES = ("janus_rate", "consistency", "success", "iq", "iv", "ig")
 
 
-def paired(baseline: str = "") -> Table:
-    """Mean differences from a method on the same prompts and wording, with 95 % bootstrap intervals over prompts.
+def paired(
+    baseline: str = "",
+    interval: Interval = "bootstrap",
+    p_values: str = "",
+    failed: Failed = "fail",
+) -> Table:
+    """Mean differences from a method on the same prompts and wording, with 95 % intervals over prompts.
 
     Args:
-        baseline: the method that is subtracted, by its plugin's name; empty is VSD, or the first there is.
+        baseline: the method that is subtracted, by name or label; empty is VSD, or the first there is.
+        interval: which one.
+        p_values: the baseline again, to print p-values as well.
+        failed: a failed run is no success, or all means leave it out ("exclude").
 
     Raises:
         ValueError: when no run, or several arms of one wording, are of that method.
     """
+    rules = Rules(interval, p_values, failed)
 
     def build(frame: pd.DataFrame) -> Body:
-        study, scores = Study.of(frame), present(frame, SCORES)
-        bases, failed = _bases(study, baseline), study.failed("wording", "label")
+        study, scores = Study.of(frame, failed), present(frame, SCORES)
+        known, lost = partners(study, p_values or baseline), study.failed("wording", "label")
+        tested = Tested.of(study, rules, scores)
+
+        def cell(label: str, score: str) -> Cell:
+            made = compared(study, label, known[label], score, interval) if label in known else None
+            if made is None:
+                return Cell(None)
+            return tested.mark(Cell(made.difference, None, made.interval, made.n), label, score)
+
         rows = [
             (
-                (wording, label.removesuffix(f", {wording}"), lost),
-                tuple(_difference(study, label, bases.get(wording, ""), x) for x in scores),
+                (wording, label.removesuffix(f", {wording}"), gone),
+                tuple(cell(label, x) for x in scores),
             )
             for wording in sorted(frame["wording"].unique(), reverse=True)
             for label in study.labels
-            if (lost := failed.get((wording, label)))
+            if (gone := lost.get((wording, label)))
         ]
         columns = tuple(replace(column(frame, score), mark=False) for score in scores)
         index = ("Prompts with", "Method", "Failed")
-        bare = (label.removesuffix(f", {wording}") for wording, label in bases.items())
-        subtracted = " or ".join(dict.fromkeys(bare))
-        return Body(
-            TITLE.format(subtracted), index, columns, tuple(rows), tuple(footnotes(frame)), 1
-        )
+        title = _title(bases(study, p_values or baseline), interval)
+        notes = (*footnotes(frame, failed), *tested.notes)
+        return Body(title, index, columns, tuple(rows), notes, 1)
 
     return Table(None, build, SCORES)
 
 
-def _bases(study: Study, baseline: str) -> dict[str, str]:
-    """Wording -> the one label of the baseline."""
-    methods = study.runs.drop_duplicates("label").set_index("label")["method"]
-    there = [methods[label] for label in study.labels]
-    wanted = baseline.replace("-", "_") or ("vsd" if "vsd" in there else there[0])
-    own = study.runs[study.runs["method"] == wanted].drop_duplicates("label")
-    if own.empty:
-        raise ValueError(
-            f"no run of the baseline {baseline!r}; there are {', '.join(sorted(set(there)))}"
-        )
-    if own["wording"].duplicated().any():
-        raise ValueError(
-            f"several arms of {wanted!r}: {'; '.join(own['label'])}; choose by prior or label"
-        )
-    return dict(zip(own["wording"], own["label"], strict=True))
-
-
-def _difference(study: Study, label: str, base: str, score: str) -> Cell:
-    """Over the prompts that both methods have a number for."""
-    if label == base:
-        return Cell(None)
-    found = [
-        study.values.loc[(x, score)] if (x, score) in study.values.index else None
-        for x in (label, base)
-    ]
-    if found[0] is None or found[1] is None:
-        return Cell(None)
-    apart = (found[0] - found[1]).dropna() * (100 if score in RATES else 1)
-    if apart.empty:
-        return Cell(None)
-    return Cell(float(apart.mean()), None, stats.bootstrap_interval(apart), len(apart))
+def _title(subtracted: dict[str, str], interval: str) -> str:
+    bare = (label.removesuffix(f", {wording}") for wording, label in subtracted.items())
+    how = INTERVALS.format(HOW[interval]) if interval in HOW else ""
+    return TITLE.format(" or ".join(dict.fromkeys(bare)), how, UNCORRECTED if how else "")

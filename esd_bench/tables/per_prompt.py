@@ -3,22 +3,26 @@
 import pandas as pd
 
 from esd_bench.tables import Body, Cell, Table, natural
-from esd_bench.tables._cells import QUALITY, RATES, Study, column, footnotes, present, shown
+from esd_bench.tables._cells import Study
+from esd_bench.tables._columns import QUALITY, RATES, column, present, shown
+from esd_bench.tables._notes import footnotes
+from esd_bench.tables._pairs import Failed
 
 TITLE = "Every prompt by every method; means over seeds."
 
 
-def per_prompt(texts: bool = False) -> Table:
+def per_prompt(texts: bool = False, failed: Failed = "fail") -> Table:
     """Table 3: a row for each prompt and method, means over seeds.
 
     Args:
         texts: print the prompts' texts instead of their ids. The texts of an imported suite may not be yours to publish.
+        failed: a failed run is no success, or means leave it out ("exclude").
     """
 
     def build(frame: pd.DataFrame) -> Body:
-        study, scores = Study.of(frame), [*shown(frame), *present(frame, RATES)]
+        study, scores = Study.of(frame, failed), [*shown(frame), *present(frame, RATES)]
         names = frame.drop_duplicates("prompt").set_index("prompt")["text"]
-        failed, values = study.failed("prompt", "label"), study.values.to_dict()
+        lost, values = study.failed("prompt", "label"), study.values.to_dict()
         seeds = frame.groupby(["label", "score", "prompt"]).size().to_dict()
 
         def cell(label: str, score: str, prompt: str) -> Cell:
@@ -28,15 +32,15 @@ def per_prompt(texts: bool = False) -> Table:
 
         rows = [
             (
-                (str(names[prompt]) if texts else prompt, label, failed[prompt, label]),
+                (str(names[prompt]) if texts else prompt, label, lost[prompt, label]),
                 tuple(cell(label, score, prompt) for score in scores),
             )
             for prompt in sorted(names.index, key=natural)
             for label in study.labels
-            if (prompt, label) in failed
+            if (prompt, label) in lost
         ]
         columns = tuple(column(frame, score) for score in scores)
         index = ("Prompt", "Method", "Failed")
-        return Body(TITLE, index, columns, tuple(rows), tuple(footnotes(frame)), groups=1)
+        return Body(TITLE, index, columns, tuple(rows), tuple(footnotes(frame, failed)), groups=1)
 
     return Table(3, build, (*QUALITY, *RATES))

@@ -2,20 +2,26 @@
 
 import pandas as pd
 
-from esd_bench import stats
 from esd_bench.tables import Body, Table
-from esd_bench.tables._cells import QUALITY, RATES, by_method
+from esd_bench.tables._columns import QUALITY, RATES
+from esd_bench.tables._methods import by_method
+from esd_bench.tables._pairs import Failed, Interval, Rules
 
-TITLE = (
-    "Means ± standard deviations over prompts (n − 1), and 95 % intervals of the means in brackets: bootstrap over prompts "
-    f"({stats.RESAMPLES} resamples, seed {stats.SEED}); Wilson for shares. A prompt's number is the mean over its seeds."
-)
+MEANS = "Means ± standard deviations over prompts (n − 1)"
 
 
-def spread() -> Table:
-    """Table 2: means, standard deviations and 95 % intervals over prompts, a row a method."""
+def spread(interval: Interval = "bootstrap", p_values: str = "", failed: Failed = "fail") -> Table:
+    """Table 2: means, standard deviations and 95 % intervals over prompts, a row a method.
+
+    Args:
+        interval: which one; that of shares is Wilson's.
+        p_values: a method that every other is tested against.
+        failed: a failed run is no success, or all means leave it out ("exclude").
+    """
+    rules = Rules(interval, p_values, failed)
 
     def build(frame: pd.DataFrame) -> Body:
-        return by_method(frame, TITLE, detail=True)
+        title = f"{rules.say(MEANS)} A prompt's number is the mean over its seeds."
+        return by_method(frame, title, rules, spread=True)
 
     return Table(2, build, (*QUALITY, *RATES))

@@ -17,7 +17,7 @@ from esd_bench.tables import COLUMNS
 from tests.pipeline.test_score import World
 from tests.tables.test_formats import NASTY, compile_latex
 
-TABLES = ("overview", "spread", "per_prompt", "collapse", "paired")
+TABLES = ("overview", "spread", "per_prompt", "collapse", "paired", "ranks")
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
@@ -247,8 +247,8 @@ def test_tables_have_the_papers_numbers(name, number):
     ("name", "options", "message"),
     [
         ("4", {}, r"the paper's are 1 \(overview\), 2 \(spread\), 3 \(per_prompt\)"),
-        ("best", {}, "there are: collapse, overview, paired, per_prompt, spread"),
-        ("3", {"words": True}, "it has: texts"),
+        ("best", {}, "there are: collapse, overview, paired, per_prompt, ranks, spread, versus"),
+        ("3", {"words": True}, "it has: texts, failed"),
     ],
 )
 def test_unknown_tables_and_options_are_listed(name, options, message):
