@@ -27,6 +27,7 @@ from esd_bench.store import Run
 from esd_bench.stored import views_of
 from esd_bench.views import BACKGROUNDS, ViewSet
 
+INSTEAD = "sphere="
 SUPERVISED = (-10.0, 45.0)
 """Degrees of elevation that the paper's training cameras see."""
 
@@ -37,7 +38,8 @@ class Settings:
 
     Attributes:
         background: what is put behind the views (a key of :data:`esd_bench.views.BACKGROUNDS`).
-        views: protocols that replace the run's own: one that begins with ``ring`` its ring, any other its sphere.
+        views: protocols that replace the run's own: one that begins with ``ring`` its ring, any other its sphere;
+            ``sphere=ring:15:119`` has metrics of the sphere look at a ring, for assets of which nothing else is there.
         band: degrees of elevation; what is scored on a sphere is scored on its views in the band alone as well. None: not.
         device: where networks and priors run.
         references: pictures per reference set; 0 leaves out the metrics that need one.
@@ -68,7 +70,7 @@ class Settings:
         if self.references < 0 or self.references == 1:
             raise ValueError("a reference set needs two pictures at least; 0 is none")
         for name in self.views:
-            protocol(name)
+            protocol(name.removeprefix(INSTEAD))
         if self.band and not -90 <= self.band[0] < self.band[1] <= 90:
             raise ValueError(f"a band is two rising elevations in degrees, not {self.band}")
         if self.fid_mode:
@@ -79,7 +81,8 @@ class Settings:
         ring = metric.views == "ring"
         kind = [v for v in run.spec.views if v.startswith("ring") == ring]
         own = kind[0] if kind else ("ring:15:36" if ring else "sphere:120")
-        return next((v for v in self.views if v.startswith("ring") == ring), own)
+        asked = next((v for v in self.views if v.startswith("ring") == ring), own)
+        return asked.removeprefix(INSTEAD)
 
 
 @dataclass(frozen=True)

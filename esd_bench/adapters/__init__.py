@@ -3,7 +3,7 @@
 ``adapters/NAME.py`` holds a function ``NAME(path, ...) -> Solid | Pictures`` and a function ``reads(path) -> bool``, which looks
 at a name, a folder's content or a file's first bytes and never raises. An adapter raises ValueError with one line for a
 file that is broken or hostile; it opens nothing outside the file's folder, fetches nothing, and unpickles nothing.
-Optional: a function ``items(path) -> list[Item]`` of a format whose folders hold several assets, each of which is then read
+Optional: a function ``items(path) -> list[Entry]`` of a format whose folders hold several assets, each of which is then read
 by itself; it lists also what turns out to be broken.
 """
 
@@ -65,7 +65,7 @@ class Pictures:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Item(NamedTuple):
+class Entry(NamedTuple):
     """One asset of a folder that holds several.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from esd_bench.adapters import Refused
 from esd_bench.adapters._animations import Frames
 from esd_bench.adapters._stills import endless, pane, sized
 from esd_bench.adapters._turntable import thumb
@@ -71,6 +72,8 @@ def _decoded(
                     raise ValueError(f"{path} changes its size on the way")
                 if wanted is None or i in wanted:
                     yield i, frame.to_ndarray(format="rgb24")
+    except Refused:
+        raise
     except Exception as error:  # ffmpeg's errors are of many kinds
         said = str(error)
         raise ValueError(said if said.startswith(str(path)) else _broken(path, said)) from None

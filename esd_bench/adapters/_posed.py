@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from esd_bench.adapters import Refused
 from esd_bench.cameras import Cameras, sphere
 
 NEAR = 0.05
@@ -58,13 +59,13 @@ def axes(up: str, front: str) -> Float[Tensor, "3 3"]:
     """
     y, z = _axis(up, "up"), _axis(front, "front")
     if float((y * z).sum()):
-        raise ValueError(f"up and front are along one axis: {up} and {front}")
+        raise Refused(f"up and front are along one axis: {up} and {front}")
     return torch.stack([torch.linalg.cross(y, z), y, z])
 
 
 def _axis(name: str, what: str) -> Float[Tensor, " 3"]:
     if len(name) != 2 or name[0] not in "+-" or name[1] not in "xyz":
-        raise ValueError(f"{what} is one of +x, -x, +y, -y, +z and -z, not {name!r}")
+        raise Refused(f"{what} is one of +x, -x, +y, -y, +z and -z, not {name!r}")
     made = torch.zeros(3, dtype=torch.float64)
     made["xyz".index(name[1])] = 1.0 if name[0] == "+" else -1.0
     return made

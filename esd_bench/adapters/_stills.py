@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from esd_bench.adapters import Refused
+
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """Endings of pictures; what is in a file decides, among these."""
 SIDE = 4096
@@ -62,7 +64,7 @@ def listing(folder: Path, pattern: str = "*") -> list[Path]:
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot read {folder}: {error}") from None
     if len(found) > MOST:
-        raise ValueError(f"{folder} holds {len(found)} pictures; at most {MOST} can be read")
+        raise Refused(f"{folder} holds {len(found)} pictures; at most {MOST} can be read")
     return [inside(folder, name) for name in sorted(found, key=numeric)]
 
 
@@ -75,7 +77,7 @@ def sized(name: str, size: tuple[int, int], count: int = 1) -> None:
     wide, high = size
     if not (0 < wide <= SIDE and 0 < high <= SIDE) or 4 * wide * high * count > BYTES:
         many = f"{count} pictures of " if count > 1 else ""
-        raise ValueError(f"{name}: {many}{wide} x {high} pixels are more than can be read")
+        raise Refused(f"{name}: {many}{wide} x {high} pixels are more than can be read")
 
 
 def endless(path: Path, done: int, size: tuple[int, int]) -> None:
@@ -85,7 +87,7 @@ def endless(path: Path, done: int, size: tuple[int, int]) -> None:
         ValueError: saying so.
     """
     if done >= MOST or done * size[0] * size[1] > PIXELS:
-        raise ValueError(f"{path} has more than {done} frames of {size[0]} x {size[1]}: too long")
+        raise Refused(f"{path} has more than {done} frames of {size[0]} x {size[1]}: too long")
 
 
 def opened(path: Path) -> Image.Image:
@@ -101,7 +103,7 @@ def opened(path: Path) -> Image.Image:
     try:
         sized(str(path), image.size)
         if image.mode not in _MODES and not image.mode.startswith("I;16"):
-            raise ValueError(f"{path} has colours of the kind {image.mode}; make it RGB or RGBA")
+            raise Refused(f"{path} has colours of the kind {image.mode}; make it RGB or RGBA")
     except ValueError:
         image.close()
         raise

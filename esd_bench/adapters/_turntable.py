@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from scipy import ndimage
 from torch import Tensor
 
+from esd_bench.adapters import Refused
 from esd_bench.cameras import DISTANCE, FOV, orbit
 from esd_bench.views import BACKGROUNDS, ViewSet
 
@@ -48,11 +49,9 @@ class Turntable:
 
     def __post_init__(self) -> None:
         if not -90 <= self.elevation <= 90:
-            raise ValueError(
-                f"an elevation lies between -90 and 90 degrees, not {self.elevation:g}"
-            )
+            raise Refused(f"an elevation lies between -90 and 90 degrees, not {self.elevation:g}")
         if self.views < 0:
-            raise ValueError(f"{self.views} views can't be taken; 0 takes all")
+            raise Refused(f"{self.views} views can't be taken; 0 takes all")
 
     def choose(self, thumbs: UInt8[np.ndarray, "n h w c"], name: object) -> "Chosen":
         """Which pictures to take, by small copies of all of them.
@@ -65,7 +64,7 @@ class Turntable:
         if there < 2:
             raise ValueError(f"{name} holds a single picture; a turntable has two at least")
         if self.views > there:
-            raise ValueError(f"{name} holds {there} different views, not {self.views}")
+            raise Refused(f"{name} holds {there} different views, not {self.views}")
         count = self.views or there
         indices = [i * there // count for i in range(count)]
         facts = {"pictures": len(thumbs), "last is first again": bool(twice)}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from esd_bench.adapters import Refused
 from esd_bench.adapters._stills import numeric
 
 ENTRIES = 200_000
@@ -33,7 +34,7 @@ def find(
             names = sorted((x.name for x in folder.iterdir() if x.name[0] != "."), key=numeric)
             seen += len(names)
             if seen > most:
-                raise ValueError(f"{root} holds too much to be looked through; name a part of it")
+                raise Refused(f"{root} holds too much to be looked through; name a part of it")
             for name in names:
                 inner = folder / name
                 if inner.is_dir() and inner.resolve().is_relative_to(home):
@@ -56,5 +57,5 @@ def only(found: list[Path], path: Path, what: str) -> Path:
         ValueError: when there is none, or several, which are taken one by one.
     """
     if len(found) != 1:
-        raise ValueError(f"{path} holds {len(found) or 'no'} {what}; one at a time can be read")
+        raise Refused(f"{path} holds {len(found) or 'no'} {what}; one at a time can be read")
     return found[0]

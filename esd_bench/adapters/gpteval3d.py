@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from esd_bench.adapters import Item, Pictures
+from esd_bench.adapters import Entry, Pictures
 from esd_bench.adapters._layouts import DEPTH, cameras_in, is_gpteval3d
 from esd_bench.adapters._stills import listing, lossy, read_all
 from esd_bench.adapters._turntable import Key, Last, Turntable, Way, thumb, without
@@ -23,10 +23,10 @@ def reads(path: Path) -> bool:
     return not cameras_in(path) and any_inside(path, is_gpteval3d, DEPTH)
 
 
-def items(path: Path) -> list[Item]:
+def items(path: Path) -> list[Entry]:
     """All assets below a folder. Names come from the three folders around the pictures; a seed that is no number is 0."""
     found = (x.resolve() for x in find(path, is_gpteval3d, DEPTH))
-    return [Item(x, x.parent.parent.name, x.parent.name, _seed(x.name)) for x in found]
+    return [Entry(x, x.parent.parent.name, x.parent.name, _seed(x.name)) for x in found]
 
 
 def gpteval3d(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from esd_bench.adapters import Solid
+from esd_bench.adapters import Refused, Solid
 from esd_bench.adapters._gaussians import sound
 from esd_bench.adapters._splat_files import is_splat_file, read_header, read_ply, read_splat
 from esd_bench.adapters._splatting import picture
@@ -42,7 +42,7 @@ def splats(path: Path, /, *, degree: int = 3) -> Solid:
         ValueError: in one line, when it is broken, cut off, or nothing of it can be drawn.
     """
     if degree not in range(4):
-        raise ValueError(f"the degree of spherical harmonics is 0, 1, 2 or 3, not {degree}")
+        raise Refused(f"the degree of spherical harmonics is 0, 1, 2 or 3, not {degree}")
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from esd_bench import omega, trials
-from esd_bench.adapters import Item, Pictures
+from esd_bench.adapters import Entry, Pictures, Refused
 from esd_bench.adapters._layouts import DEPTH, is_trial
 from esd_bench.adapters._stills import MOST, inside, sized
 from esd_bench.adapters._walk import any_inside, find, only
@@ -25,18 +25,18 @@ def reads(path: Path) -> bool:
     return any_inside(path, is_trial, DEPTH)
 
 
-def items(path: Path) -> list[Item]:
+def items(path: Path) -> list[Entry]:
     """The newest asset of every method, prompt and seed: a trial that has pictures and that no later stage went on from."""
     known = [(x, _settings_or_none(x)) for x in find(path, is_trial, DEPTH)]
     before = {_origin(said) for _, said in known if said}
-    found: dict[tuple[str, str, int], Item] = {}
+    found: dict[tuple[str, str, int], Entry] = {}
     for folder, said in sorted(known, key=lambda x: _made(x[0])):
         if said is None:
-            item = Item(folder, folder.parent.name, folder.name, 0)
+            item = Entry(folder, folder.parent.name, folder.name, 0)
         elif folder.parts[-2:] in before or _stage(said) == "geometry" or not _tests(folder):
             continue
         else:
-            item = Item(folder, method(said), _prompt(said), _integer(said.get("seed")))
+            item = Entry(folder, method(said), _prompt(said), _integer(said.get("seed")))
         found[item[1:]] = item
     return sorted(found.values())
 
@@ -54,7 +54,7 @@ def threestudio(path: Path, /) -> Pictures:
     folder = only(there, path, "assets of threestudio")
     said = _settings(folder)
     if _stage(said) == "geometry":
-        raise ValueError(f"{folder} is a geometry stage, whose pictures are normals without colour")
+        raise Refused(f"{folder} is a geometry stage, whose pictures are normals without colour")
     paths, name = _ring(folder, said)
     try:
         made = trials.views(paths, said, name)

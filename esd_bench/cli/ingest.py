@@ -19,10 +19,14 @@ def ingest(
         Path | None, typer.Argument(help="An asset, or a folder of assets.", show_default=False)
     ] = None,
     method: Annotated[
-        str | None, typer.Option("--method", "-m", help="The name of who made them.")
+        str | None, typer.Option("--method", "-m", help="Who made them; a tree may say so itself.")
     ] = None,
     prompt: Annotated[
         str | None, typer.Option(help="What they show. Default: their file names.")
+    ] = None,
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="A suite, or a file of one, that a tree's ids or numbers mean."),
     ] = None,
     manifest: Annotated[
         Path | None,
@@ -74,6 +78,10 @@ def ingest(
 
         esd-bench ingest --manifest assets/list.csv
 
+        esd-bench ingest gpteval3d/ --prompts gpteval3d.toml        method/prompt/seed/rgb_0.png, and so on
+
+        esd-bench ingest threestudio/outputs/                       the newest trial of each method, prompt and seed
+
         esd-bench ingest scans/ --method scanner --up +z --front -y --set max_faces=5000000
     """
     from esd_bench.ingest import Settings
@@ -93,25 +101,30 @@ def ingest(
         options={**pairs_of(settings), **behind},
         again=again,
     )
-    items = _items(path, manifest, method, prompt, seed)
+    items = _items(path, manifest, method, prompt, seed, prompts)
     with bar("views") as progress:
         found = run(items, RunStore(output), chosen, progress)
     _tell(found, output)
 
 
 def _items(
-    path: Path | None, manifest: Path | None, method: str | None, prompt: str | None, seed: int
+    path: Path | None,
+    manifest: Path | None,
+    method: str | None,
+    prompt: str | None,
+    seed: int,
+    prompts: str | None,
 ) -> list[Any]:
     """The assets that were asked for, with a word on prompts that are guessed."""
     from esd_bench.ingest import of_manifest, of_path
+    from esd_bench.prompts import load_suite
 
-    if manifest:
-        if prompt:
-            raise ValueError("a manifest says the prompts; leave out --prompt")
+    if manifest or not path:
+        if prompt or prompts or not manifest:
+            raise ValueError("a manifest says the prompts; leave out --prompt and --prompts")
         return of_manifest(manifest, method, seed)
-    if not method or not path:
-        raise ValueError("--method NAME: who made the assets?")
-    items = of_path(path, method, prompt, seed)
+    known = load_suite(prompts).prompts if prompts else ()
+    items = of_path(path, method, prompt, seed, known)
     guessed = [item for item in items if item.guessed]
     for item in guessed[:SHOWN]:
         aside(f"{item.path and item.path.name}: {item.prompt.text!r}, by its name")

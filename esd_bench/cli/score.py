@@ -18,7 +18,9 @@ def score(
     ] = None,
     views: Annotated[
         list[str] | None,
-        typer.Option(help="Protocols instead of the run's own: sphere:120, ring:15:36."),
+        typer.Option(
+            help="Protocols instead of the run's own: sphere:120, ring:15:36; sphere=ring:15:119 scores a ring as what it is."
+        ),
     ] = None,
     band: Annotated[
         str,

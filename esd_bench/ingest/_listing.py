@@ -3,12 +3,13 @@
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from esd_bench.ingest._reading import adapter_of
+from esd_bench.adapters import Entry
+from esd_bench.ingest._reading import adapter_of, entries
 from esd_bench.prompts import Prompt
 
 COLUMNS = ("path", "method", "prompt", "seed")
@@ -34,20 +35,54 @@ class Item:
     guessed: bool = False
 
 
-def of_path(path: Path, method: str, prompt: str | None, seed: int) -> list[Item]:
-    """The asset at a path, or all assets in a folder by name; prompts are the files' names unless one is given.
+def of_path(
+    path: Path,
+    method: str | None,
+    prompt: str | None,
+    seed: int,
+    suite: Sequence[Prompt] = (),
+) -> list[Item]:
+    """The asset at a path, or all assets in a folder; a tree of many says whose they are, and of which seed.
+
+    Args:
+        path: an asset, a folder of assets, or a tree such as GPTEval3D's.
+        method: whose they are; None is what a tree says.
+        prompt: what all of them show; None is what a tree says, or the files' names.
+        seed: the first, where a tree gives none.
+        suite: the prompts that a tree's numbers or ids mean.
 
     Raises:
-        ValueError: when there is none, or the method's name would not do.
+        ValueError: when there is none, or the method's name is missing or would not do.
     """
-    named(method)
-    found = list(_assets(path))
-    if not found:
+    items = []
+    for place in _assets(path):
+        inside = entries(place)
+        items += [_entry(x, method, prompt, suite) for x in inside]
+        if not inside:
+            name = named(method or "")
+            words = Prompt(prompt) if prompt else _meant(said(place), suite)
+            items.append(Item(place, name, words, guessed=not prompt))
+    if not items:
         raise ValueError(f"no asset in {path}: `esd-bench list adapters` says what is read")
-    items = [
-        Item(x, method, Prompt(prompt if prompt else said(x)), guessed=not prompt) for x in found
-    ]
     return seeded(items, seed)
+
+
+def _entry(found: Entry, method: str | None, prompt: str | None, suite: Sequence[Prompt]) -> Item:
+    """An asset of a tree."""
+    words = prompt or found.prompt
+    meant = Prompt(prompt) if prompt else _meant(words or said(found.path), suite)
+    bare = not prompt and " " not in words and meant.text == words
+    return Item(found.path, named(method or found.method), meant, found.seed, guessed=bare)
+
+
+def _meant(words: str, suite: Sequence[Prompt]) -> Prompt:
+    """The prompt of a suite that is meant by its id, its text or its number in the list; else the words themselves."""
+    for prompt in suite:
+        if words in (prompt.id, prompt.text, prompt.source.rpartition("/")[2]):
+            return prompt
+    if suite:
+        raise ValueError(f"{words!r} is no prompt of the suite, by id, text or number")
+    return Prompt(words)
 
 
 def _assets(path: Path) -> Iterator[Path]:
@@ -159,6 +194,8 @@ def named(method: str) -> str:
     Raises:
         ValueError: for other characters than letters, digits, dash, underscore and dot.
     """
+    if not method:
+        raise ValueError("--method NAME: who made the assets?")
     if not NAME.fullmatch(method) or method.endswith((".py", ".")):
         raise ValueError(
             f"a method's name is letters, digits, - _ and ., and no .py file, not {method!r}"

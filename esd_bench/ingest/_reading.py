@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from esd_bench import plugins
-from esd_bench.adapters import Pictures, Refused, Solid
+from esd_bench.adapters import Entry, Pictures, Refused, Solid
 
 
 def adapter_of(path: Path) -> str:
@@ -16,6 +16,13 @@ def adapter_of(path: Path) -> str:
         if importlib.import_module(f"esd_bench.adapters.{name}").reads(path):
             return name
     return ""
+
+
+def entries(path: Path) -> list[Entry]:
+    """The assets of a folder that holds several, as its adapter lists them; none for what is an asset itself."""
+    name = adapter_of(path)
+    listed = getattr(importlib.import_module(f"esd_bench.adapters.{name}"), "items", None)
+    return listed(path) if listed and path.is_dir() else []
 
 
 def read(path: Path, adapter: str, options: Mapping[str, Any]) -> Solid | Pictures:

@@ -9,7 +9,7 @@ from esd_bench.prompts import Prompt
 from esd_bench.spec import Choice, RunSpec, Stage
 from esd_bench.store import Run, RunRecord
 from tests.adapters.captures import blender, ring_folder, turns
-from tests.pipeline.test_score import World
+from tests.pipeline.test_score import World, on
 
 POSE_FREE = {"clip_distance", "fid", "inception", "kid"}
 
@@ -57,8 +57,19 @@ def test_a_ring_gets_what_needs_a_ring(tmp_path):
     run = stored(world, pictures(ring_folder(tmp_path / "asset", 14, size=8), arranged="ring"))
     summary = world.score()
     assert not summary.problems
-    assert set(world.store.scores(run)) == {"janus"}
+    assert set(world.store.scores(run)) == set(on("ring"))
     assert any(
         "no views sphere:120 of runs by ingest, which have ring:15:14" in x for x in summary.skipped
     )
     assert torch.isfinite(torch.tensor(world.store.scores(run)["janus"]["scores"][0]["value"]))
+
+
+def test_a_ring_is_scored_as_what_it_is_where_a_sphere_is_asked_for(tmp_path):
+    world = World(tmp_path)
+    found = pictures(ring_folder(tmp_path / "asset", 14, size=8), arranged="ring")
+    run, (name,) = stored(world, found), found.views
+    summary = world.score(views=(f"sphere={name}",))
+    assert not summary.problems
+    scores = world.store.scores(run)
+    assert set(scores) >= {*POSE_FREE, "janus"}
+    assert scores["fid"]["comparability"]["protocol"] == name

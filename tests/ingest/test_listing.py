@@ -5,6 +5,8 @@ import json
 import pytest
 
 from esd_bench.ingest import of_manifest, of_path
+from esd_bench.prompts import Prompt
+from tests.adapters.captures import ring_folder, trial
 from tests.adapters.meshes import cube_gltf, cube_ply
 
 
@@ -83,7 +85,7 @@ def test_bad_manifests_are_one_line(tmp_path, rows, said):
 
 @pytest.mark.parametrize("name", ["", "a/b", "a b", "mine.py", "..", ".hidden", "x" * 65, "ä"])
 def test_names_of_methods_that_would_not_do(tmp_path, name):
-    with pytest.raises(ValueError, match="method's name"):
+    with pytest.raises(ValueError, match="method"):
         of_path(glb(tmp_path / "a.glb"), name, None, 0)
 
 
@@ -104,3 +106,48 @@ def test_methods_that_would_share_a_folder_do_not_share_seeds(tmp_path):
 def test_one_file_is_one_asset(tmp_path):
     path = cube_ply(tmp_path / "a.ply")
     assert told(of_path(path, "mine", "a cube", 7)) == [("a.ply", "mine", "a cube", 7)]
+
+
+# ---- trees that say whose their assets are ---------------------------------------------------------------------------
+
+
+def gpteval3d(tmp_path):
+    for place in ("mvdream/0/0", "mvdream/0/1", "mvdream/12/0", "shap-e/12/0"):
+        ring_folder(tmp_path / place, 4, name="rgb_{}.png")
+    return tmp_path
+
+
+def test_numbers_of_a_tree_mean_prompts_of_a_suite(tmp_path):
+    suite = [
+        Prompt("a cat", "list-000", source="list/0"),
+        Prompt("a dog", "list-012", source="list/12"),
+    ]
+    items = of_path(gpteval3d(tmp_path), None, None, 0, suite)
+    assert [(i.method, i.prompt.text, i.seed, i.guessed) for i in items] == [
+        ("mvdream", "a cat", 0, False),
+        ("mvdream", "a cat", 1, False),
+        ("mvdream", "a dog", 0, False),
+        ("shap-e", "a dog", 0, False),
+    ]
+    with pytest.raises(ValueError, match="'12' is no prompt of the suite"):
+        of_path(tmp_path, None, None, 0, suite[:1])
+
+
+def test_without_a_suite_the_numbers_are_guessed_to_be_prompts(tmp_path):
+    items = of_path(gpteval3d(tmp_path), None, None, 0)
+    assert {i.prompt.text for i in items} == {"0", "12"}
+    assert all(i.guessed for i in items)
+
+
+def test_a_tree_of_trials_says_method_prompt_and_seed_unless_the_user_does(tmp_path):
+    trial(tmp_path / "prolificdreamer" / "a_corgi@20240102-030405")
+    (item,) = of_path(tmp_path, None, None, 0)
+    assert item.prompt.text
+    assert not item.guessed
+    (mine,) = of_path(tmp_path, "mine", "a red cat", 0)
+    assert (mine.method, mine.prompt.text) == ("mine", "a red cat")
+
+
+def test_what_is_no_tree_needs_a_method(tmp_path):
+    with pytest.raises(ValueError, match="--method NAME"):
+        of_path(glb(tmp_path / "a.glb"), None, None, 0)
