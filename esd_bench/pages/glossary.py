@@ -46,11 +46,12 @@ def anchors(found: list[Section]) -> dict[str, str]:
 
 
 def traps() -> Markup:
-    """docs/metrics_traps.md, its headings one level lower."""
+    """docs/metrics_traps.md, its headings one level lower; links into the repository lead nowhere here, and are words."""
     packaged = Path(str(resources.files("esd_bench"))) / "_data" / "docs" / TRAPS
     path = packaged if packaged.is_file() else PACKAGE.parent / "docs" / TRAPS
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return _html(re.sub(r"^#", "##", text, flags=re.MULTILINE))
+    words = re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", text)
+    return _html(re.sub(r"^#", "##", words, flags=re.MULTILINE))
 
 
 def _section(path: Path) -> Section:
@@ -112,4 +113,7 @@ def _docstring(node: ast.Module | ast.FunctionDef) -> Markup:
 
 
 def _html(text: str) -> Markup:
-    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+    """Markdown as HTML; tables that are wider than the page scroll by themselves."""
+    made = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    frame = '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>'
+    return Markup(made.replace("<table>", frame).replace("</table>", "</table></div>"))

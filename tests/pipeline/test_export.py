@@ -158,7 +158,7 @@ def test_runs_are_exported_once_for_each_way(root):
     assert "1 exported, 0 kept" in finer.out
     told = read_extras(files[1])
     assert told["prompt"] == "a dog"
-    assert told["export"] == {"resolution": 20, "texture": 64, "version": 1}
+    assert told["export"] == {"resolution": 20, "texture": 64, "version": 2}
 
 
 def test_a_scene_comes_back_as_it_was_stored(root):

@@ -247,7 +247,11 @@ def test_tables_have_the_papers_numbers(name, number):
     ("name", "options", "message"),
     [
         ("4", {}, r"the paper's are 1 \(overview\), 2 \(spread\), 3 \(per_prompt\)"),
-        ("best", {}, "there are: collapse, overview, paired, per_prompt, ranks, spread, versus"),
+        (
+            "best",
+            {},
+            "there are: band, collapse, overview, paired, per_prompt, ranks, spread, versus",
+        ),
         ("3", {"words": True}, "it has: texts, failed"),
     ],
 )

@@ -366,10 +366,9 @@ def test_the_seed_stands_before_the_wording(fakes):
 def test_new_scores_have_columns_in_order_with_arrows_as_they_say(fakes):
     fakes.add(scores={"zeta": 1.0, "cmmd": 2.0, "iq": 1.0, "mine": 3.0, "consistency": 0.5})
     columns = {c.name: c.better for c in made(fakes, "1").columns}
-    assert list(columns) == ["IQ", "CMMD", "mine", "zeta", "SR"]
+    assert list(columns) == ["IQ", "mine", "zeta", "SR"]  # CMMD is in `compare` and `ranks`
     assert columns == {
         "IQ": "lower",
-        "CMMD": "lower",
         "mine": "higher",
         "zeta": None,
         "SR": "higher",
@@ -491,3 +490,13 @@ def test_ranks_are_shared_where_nothing_tells_methods_apart(fakes):
     ]
     assert first[0] == 0
     assert sum(first) == pytest.approx(1)
+
+
+def test_a_table_of_the_band_sets_the_supervised_views_beside_all(fakes):
+    fakes.add(scores={"iq": 1.0, "ig": 2.0})
+    whole = gather(fakes.root)
+    part = whole.assign(score=whole["score"] + "@band:-10:45 of sphere:120")
+    both = pd.concat([whole, part])
+    wanted = ["IQ", "IQ band:-10:45 of sphere:120", "IG", "IG band:-10:45 of sphere:120"]
+    assert [c.name for c in build(both, find_table("band")).columns] == wanted
+    assert [c.name for c in build(both, find_table("1")).columns] == ["IQ", "IG", "SR"]
