@@ -1,4 +1,4 @@
-"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|parity|steps|causes|floor|rays|clicks]``.
+"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|parity|steps|causes|floor|rays|clicks|stages]``.
 
 The last five say so where their result is not stored yet.
 """
@@ -154,6 +154,27 @@ def rays() -> str:
     )
 
 
+def stages() -> str:
+    """What the three stages of an asset cost."""
+    found = result("stages")
+    lines = []
+    for run in found["packs"]:
+        same = [
+            row
+            for row in found["rows"]
+            if (row["width"], row["graph"]) == (run["width"], run["graph"])
+        ]
+        cells = (
+            str(run["width"]),
+            "graphs" if run["graph"] else "eager",
+            *(_short(row["milliseconds"]) for row in same),
+            _short(run["seconds at the preset's steps"] / run["width"]),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    names = [f"{x['method'].upper()} on {x['scene']}, ms a step" for x in found["rows"][:3]]
+    return _table(f"| scenes side by side | | {' | '.join(names)} | seconds an asset |", lines)
+
+
 def parity() -> str:
     """Our numbers against those of the libraries whose names they carry."""
     found = result("parity")
@@ -196,5 +217,5 @@ def _short(value: float) -> str:
 
 
 if __name__ == "__main__":
-    made = (ratios, assets, parity, steps, causes, floor, rays, clicks)
+    made = (ratios, assets, parity, steps, causes, floor, rays, clicks, stages)
     print({x.__name__: x for x in made}[(sys.argv[1:] or ["ratios"])[0]]())

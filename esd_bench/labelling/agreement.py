@@ -1,7 +1,6 @@
 """How far raters agree with each other, with themselves, and with items whose answers are known."""
 
 from collections.abc import Mapping
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -26,23 +25,10 @@ def matrix(
     )
 
 
-def alpha(
-    values: Float[np.ndarray, "raters items"],
-) -> tuple[float | None, tuple[float, float] | None]:
-    """Krippendorff's nominal alpha and its interval by ``esd_bench.stats``; None where it is undefined, or that has none."""
-    function = getattr(stats, "krippendorff_alpha", None)
-    made: tuple[float | None, tuple[float, float] | None] = (None, None)
-    return function(values) if function else made
-
-
-def percent(values: Float[np.ndarray, "raters items"]) -> tuple[float | None, int]:
-    """Share of pairs of votes on the same item that agree, and how many pairs."""
-    same = total = 0
-    for a, b in combinations(values, 2):
-        both = np.isfinite(a) & np.isfinite(b)
-        same += int((a == b)[both].sum())
-        total += int(both.sum())
-    return (same / total if total else None), total
+def pairs(values: Float[np.ndarray, "raters items"]) -> int:
+    """How many pairs of votes there are on the same items."""
+    votes = np.isfinite(values).sum(0)
+    return int((votes * (votes - 1) // 2).sum())
 
 
 def with_oneself(given: pd.DataFrame, criterion: str) -> tuple[float | None, int]:
@@ -53,8 +39,7 @@ def with_oneself(given: pd.DataFrame, criterion: str) -> tuple[float | None, int
     )
     if not {False, True} <= set(both.columns):
         return None, 0
-    both = both.dropna()
-    return (float((both[False] == both[True]).mean()) if len(both) else None), len(both)
+    return stats.self_agreement(both[False], both[True])
 
 
 def against_gold(

@@ -66,8 +66,7 @@ def wins(found: pd.DataFrame, labels: Sequence[str]) -> Float[np.ndarray, "m m"]
 
 
 def strengths(table: Float[np.ndarray, "m m"]) -> list[float] | None:
-    """Bradley-Terry log strengths by ``esd_bench.stats``; None where that has none, or a method was never compared."""
-    function = getattr(stats, "bradley_terry", None)
-    if function is None or not (table + table.T).sum(1).all():
+    """Bradley-Terry log strengths; None where a method was never compared."""
+    if not (table + table.T).sum(1).all():
         return None
-    return [float(x) for x in function(table)]
+    return [float(x) for x in stats.bradley_terry(table)]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from esd_bench import stats
 from esd_bench.labelling import agreement, preferences
 from esd_bench.labelling.criteria import CRITERIA, NAMES, PAIRS
 from esd_bench.labelling.study import Study
@@ -113,9 +114,9 @@ def _agreed(given: pd.DataFrame, study: Study) -> Body:
     rows: list[Any] = []
     for criterion in CRITERIA:
         values = agreement.matrix(given, criterion.name, codes)
-        share, pairs = agreement.percent(values)
+        share, pairs = stats.percent_agreement(values), agreement.pairs(values)
         own, twice = agreement.with_oneself(given, criterion.name)
-        found, ends = agreement.alpha(values)
+        found, ends = stats.krippendorff_alpha(values)
         cells = (_scaled(share, pairs), _number(pairs), Cell(found, None, ends, pairs))
         rows.append(((criterion.title,), (*cells, _scaled(own, twice), _number(twice))))
     columns = (

@@ -2,6 +2,7 @@
 
     python reports/validation/make.py --runs RUNS [--device cuda]     everything, on a GPU; running it again resumes
     python reports/validation/make.py --stored                        tables and figure from the stored scores, no torch
+    python reports/validation/make.py --stored --scores NEW.csv.gz    the same, these scores of some of the runs put in first
     python reports/validation/make.py --sizes 64 --seeds 1 --backgrounds white --metrics janus,view_words   a part, on a CPU
 
 RUNS is what ``reports/embedded/make.sh`` makes. Without it the benchmark's stored scores are used, which hold what it was scored by.
@@ -164,6 +165,15 @@ def measure_runs(a: argparse.Namespace) -> None:
     write_scores(gather(a.runs or EMBEDDED), a.out / "benchmark.csv.gz")
 
 
+def put_in(a: argparse.Namespace) -> None:
+    """Puts the scores of a CSV, such as `esd-bench report RUNS --scores` writes, in the place of those of the same runs."""
+    from esd_bench.gather import gather, write_scores
+
+    new, stored = gather(a.scores), gather(a.out / "benchmark.csv.gz")
+    rest = stored[~stored["run"].isin(new["run"])]
+    write_scores(pd.concat([rest, new]), a.out / "benchmark.csv.gz")
+
+
 def report(a: argparse.Namespace) -> None:
     """Tables in three formats and the figure, of whatever is stored."""
     from esd_bench.formats import render
@@ -222,6 +232,7 @@ def arguments() -> argparse.Namespace:
     add("--runs", type=Path, help="runs of reports/embedded/make.sh, to be scored by the detectors")
     add("--stored", action="store_true", help="tables and figure only")
     add("--work", type=Path, default="runs/validation", help="where the fixtures' pictures go")
+    add("--scores", type=Path, help="a CSV of scores of some of the runs, to replace theirs")
     add("--device", default="cpu")
     add("--prior", default="embedded-biased", help="whose pictures FID and KID compare with")
     add("--references", type=int, default=48, help="of them; 0 leaves FID and KID out")
@@ -243,6 +254,8 @@ def main() -> None:
     if not a.stored:
         measure_runs(a)
         measure_fixtures(a, a.work)
+    if a.scores:
+        put_in(a)
     report(a)
 
 
