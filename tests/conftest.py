@@ -19,7 +19,7 @@ import torch
 from esd_bench.store import RunStore
 
 torch.set_num_threads(1)
-hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("suite")
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", ""}

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from esd_bench.cli._app import app, out
-from esd_bench.cli._bars import run_bars
+from esd_bench.cli._bars import bar, run_bars
 from esd_bench.cli._options import Out, whole
 
 
@@ -19,7 +19,8 @@ def demo(
         str | None, typer.Option(help="Of the SDS stage and of the one after it.")
     ] = None,
 ) -> None:
-    """Generate, score and report on the embedded prior: some minutes on two cores, with pictures."""
+    """Generate, score and report on the embedded prior: some minutes on two cores, with pictures and a page."""
+    from esd_bench import pages
     from esd_bench.demo import grid, summarise
     from esd_bench.generate import generate as make
     from esd_bench.store import RunStore
@@ -42,3 +43,7 @@ def demo(
         verdict = "right" if run in done.successes else "not right"
         say(f"{verdict} by the oracle's rule: {run.record.label}, {run.spec.prompt.text}")
     say(f"all assets side by side: {done.picture}")
+    with bar("pages") as progress:
+        built = pages.write(output, output / "report", progress=progress)
+    say(f"to look at them: open {built.index} in a browser, from disk")
+    say(f'to judge them: pip install "esd-bench[label]", then esd-bench label {output}')

@@ -61,5 +61,8 @@ def test_the_demo_on_the_command_line(tmp_path):
     said = command(*words)
     assert said.code == 0, said.err
     assert f"all assets side by side: {tmp_path / 'demo.png'}" in said.out
+    assert f"open {tmp_path / 'report' / 'index.html'} in a browser" in said.out
+    assert (tmp_path / "report" / "index.html").is_file()
+    assert f"esd-bench label {tmp_path}" in said.out
     assert {run.record.warm_start != "" for run in RunStore(tmp_path).find(method="esd")} == {True}
     assert "0 of 6 assets to make" in command(*words).out
