@@ -1,7 +1,7 @@
-"""The three criteria of success of arXiv 2401.00909, worded by us so that "yes" always means passed.
+"""The three criteria of success of arXiv 2401.00909 as questions of which "yes" always means passed.
 
-The paper: an object passes if it is right in each view, nothing is counted wrongly, and neither colour nor texture is
-unrealistic and nothing floats about. A seed passes if all three hold.
+The requested object in the correct view; no hallucinated or counterfactual detail; no unrealistic colour, texture or massive
+floaters. What to look for is said in our words. A seed passes if all three hold.
 """
 
 from dataclasses import dataclass
@@ -30,25 +30,24 @@ CRITERIA = (
     Criterion(
         "view",
         "Views",
-        "Does every side show what belongs there?",
-        "Which one shows on every side what belongs there?",
+        "Is the requested object right in every view?",
+        "Which one is right in more of its views?",
         "Turn it all the way round. Its front, such as a face, is seen from the front only; from behind you see a "
         "back, from the side a side.",
     ),
     Criterion(
         "count",
         "Counts",
-        "Is every part there as often as it should be?",
-        "Which one has every part as often as it should?",
-        "Nothing is hallucinated: no second face or head, no additional legs, ears or handles; and nothing that the "
-        "text asks for is missing.",
+        "Is it free of hallucinated or counterfactual detail?",
+        "Which one has less hallucinated or counterfactual detail?",
+        "No second face or head, no additional legs, ears or handles; and nothing that the text asks for is missing.",
     ),
     Criterion(
         "look",
         "Look",
-        "Are colour, texture and surface realistic?",
-        "Which one looks more realistic?",
-        "No unrealistic or oversaturated colours, no smeared or noisy texture, and nothing that floats around the object.",
+        "Is it free of unrealistic colour, texture and massive floaters?",
+        "Which one has less unrealistic colour, texture and floaters?",
+        "No oversaturated colours, no smeared or noisy texture, and nothing large that floats around the object.",
     ),
 )
 NAMES = tuple(criterion.name for criterion in CRITERIA)
