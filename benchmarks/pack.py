@@ -19,19 +19,17 @@ from esd_bench.engines import Progress
 from esd_bench.generate import generate
 from esd_bench.presets import Settings, preset
 from esd_bench.prompts import load_suite
-from esd_bench.spec import expand
-from esd_bench.store import RunStore
+from esd_bench.spec import RunSpec, expand
+from esd_bench.store import Run, RunStore
 
 SKIP = 50
 """Steps of the last stage before the clock starts."""
 
 
-def speed(a: Any, width: int, graph: bool) -> dict[str, float]:
-    """Scene-steps per second, milliseconds per step, and peak memory of one pack."""
-    settings = Settings(
-        a.method, {}, steps=a.steps, views=a.views, view_sets=("sphere:4", "ring:15:4")
-    )
-    template = replace(preset(a.preset, settings), suite="pack")
+def marked(
+    template: RunSpec, width: int, graph: bool, device: str
+) -> tuple[dict[int, float], int, list[Run]]:
+    """A pack made by ``generate``: when each step was reached, the peak of the GPU's memory in bytes, and the runs."""
     specs = expand([template], load_suite("embedded").prompts, range(width))[:width]
     marks: dict[int, float] = {}
 
@@ -44,18 +42,28 @@ def speed(a: Any, width: int, graph: bool) -> dict[str, float]:
         made = generate(
             specs,
             RunStore(folder),
-            device=a.device,
+            device=device,
             pack=width,
             checkpoint=10**9,
             graph=graph,
             watch=watch,
         )
-        assert len(list(made)) == width
+        runs = list(made)
+    assert len(runs) == width
+    return marks, torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0, runs
+
+
+def speed(a: Any, width: int, graph: bool) -> dict[str, float]:
+    """Scene-steps per second, milliseconds per step, and peak memory of one pack."""
+    settings = Settings(
+        a.method, {}, steps=a.steps, views=a.views, view_sets=("sphere:4", "ring:15:4")
+    )
+    template = replace(preset(a.preset, settings), suite="pack")
+    marks, memory, _ = marked(template, width, graph, a.device)
     begun = sum(stage.steps for stage in template.stages[:-1])
     last = template.stages[-1].steps
     counted = sorted(step for step in marks if step >= begun + min(SKIP, last // 2))
     seconds = (marks[counted[-1]] - marks[counted[0]]) / (counted[-1] - counted[0])
-    memory = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return {
         "scene-steps per second": round(width / seconds, 2),
         "milliseconds per step": round(1e3 * seconds, 2),

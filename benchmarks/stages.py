@@ -7,49 +7,23 @@ python benchmarks/stages.py [--method esd] [--packs 1,8] [--steps 200,60,60] [--
 """
 
 import statistics
-import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
-from pack import steps
+from pack import marked, steps
 from race import parser, publish
 
-from esd_bench.engines import Progress
-from esd_bench.generate import generate
 from esd_bench.presets import Settings, preset
-from esd_bench.prompts import load_suite
-from esd_bench.spec import RunSpec, Stage, expand
-from esd_bench.store import RunStore
+from esd_bench.spec import RunSpec, Stage
 
 
 def speed(template: RunSpec, width: int, graph: bool, device: str) -> list[dict[str, Any]]:
     """Of each stage milliseconds per step of the pack; of the whole its seconds, peak and outcomes."""
-    specs = expand([template], load_suite("embedded").prompts, range(width))[:width]
-    marks: dict[int, float] = {}
-
-    def watch(news: Progress) -> None:
-        marks[news.step] = time.perf_counter()
-
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    with tempfile.TemporaryDirectory() as folder:
-        made = list(
-            generate(
-                specs,
-                RunStore(folder),
-                device=device,
-                pack=width,
-                checkpoint=10**9,
-                graph=graph,
-                watch=watch,
-            )
-        )
-    lost = [run.record.reason for run in made if run.record.status != "finished"]
-    memory = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    marks, memory, runs = marked(template, width, graph, device)
+    lost = [run.record.reason for run in runs if run.record.status != "finished"]
     rows = told(template, marks)
     same = {"width": width, "graph": graph, "GiB": round(memory / 2**30, 2), "failed": len(lost)}
     return [{**row, **same} for row in rows]

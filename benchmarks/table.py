@@ -1,6 +1,6 @@
 """Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|parity|steps|causes|floor|rays|clicks|stages]``.
 
-The last five say so where their result is not stored yet.
+Those of several results (steps, causes, floor, rays, clicks) say so where none is stored yet.
 """
 
 import json

@@ -5,7 +5,6 @@ the network. So a number depends on its own asset only, to the last bit, whateve
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from esd_bench.embedders import Embedder
+from esd_bench.files import aside
 from esd_bench.metrics import ROLES
 from esd_bench.spec import Choice
 
@@ -201,14 +201,11 @@ def _read(path: Path, outputs: tuple[str, ...]) -> dict[str, Tensor] | None:
 
 def _write(path: Path, found: Mapping[str, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file({name: tensor.contiguous() for name, tensor in found.items()}, beside)
-        beside.replace(path)
+        with aside(path) as beside:
+            save_file({name: tensor.contiguous() for name, tensor in found.items()}, beside)
     except SafetensorError as error:
         raise OSError(f"cannot write {path}: {error}") from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 Progress = Callable[[int, int, str], None]

@@ -1,7 +1,6 @@
 """GLB files (glTF 2.0, https://registry.khronos.org/glTF/specs/2.0/) of one textured mesh, written by trimesh."""
 
 import json
-import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from esd_bench.files import aside
 from esd_bench.textures import Atlas
 
 
@@ -25,12 +25,8 @@ def write_glb(atlas: Atlas, texture: np.ndarray, path: Path, extras: Mapping[str
     Raises:
         ImportError: without trimesh.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with aside(path) as beside:
         beside.write_bytes(_bytes(atlas, texture, extras))
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _bytes(atlas: Atlas, texture: np.ndarray, extras: Mapping[str, Any]) -> bytes:

@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from esd_bench import __version__
+from esd_bench.files import aside
 from esd_bench.prompts import slug
 from esd_bench.spec import canonical
 from esd_bench.store import read_json, write_json
@@ -196,9 +197,8 @@ def _sample(
 
 
 def _save(pixels: UInt8[Tensor, "3 h w"], path: Path) -> None:
-    beside = path.with_name(f".{path.name}")
-    Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()).save(beside, format="PNG")
-    beside.replace(path)
+    with aside(path) as beside:
+        Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()).save(beside, format="PNG")
 
 
 def _manifest(prior: Sampler, recipe: Recipe, folder: Path, size: list[int]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ rename is the mark of completion.
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from esd_bench.files import aside
 from esd_bench.spec import RunSpec
 
 
@@ -282,26 +282,15 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _aside(path) as beside:
+    with aside(path) as beside:
         beside.write_text(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     # Clones: slices of a pack share storage, which safetensors refuses.
     copies = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    with _aside(path) as beside:
+    with aside(path) as beside:
         try:
             save_file(copies, beside, metadata)
         except SafetensorError as error:
             raise OSError(f"cannot write {path}: {error}") from None
-
-
-@contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    """A hidden neighbour to write to, which then takes the file's place; after a failure the file is as it was."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Our own distillation: the loop of :mod:`esd_bench.distill`, stage by stage, with checkpoints and evaluation views."""
 
-import os
 import platform
 import subprocess
 import time
@@ -20,6 +19,7 @@ from esd_bench.cameras import protocol
 from esd_bench.distill import FAULTS, Parts, Plan, Step, distill
 from esd_bench.engines import Engine, Orders, Progress, Watch
 from esd_bench.engines._outcome import judge, show
+from esd_bench.files import aside
 from esd_bench.pictures import sheet
 from esd_bench.prompts import TEXTS
 from esd_bench.spec import Choice, RunSpec, Stage
@@ -254,9 +254,8 @@ class _Pack:
         spec = self.specs[0]
         views = look(self._alone(0), protocol("ring:15:6", spec.view_size), "ring:15:6")
         caption = f"{spec.prompt.text}\n{spec.label}\nstep {done} of {spec.steps}"
-        beside = self.store.preview.with_name(f".preview-{os.getpid()}.png")
-        sheet([(caption, views.over("white"))], beside, scale=2)
-        beside.replace(self.store.preview)
+        with aside(self.store.preview) as beside:
+            sheet([(caption, views.over("white"))], beside, scale=2)
 
     def _alone(self, index: int) -> Any:
         """The scene of one member."""

@@ -19,6 +19,7 @@ from esd_bench.engines._outcome import judge, show
 from esd_bench.engines._threestudio_config import Settings, check, settings
 from esd_bench.engines._threestudio_launch import Launch, StageError, one_gpu
 from esd_bench.engines._threestudio_trial import Trial
+from esd_bench.files import aside
 from esd_bench.omega import merged, write
 from esd_bench.spec import RunSpec
 from esd_bench.store import Run, RunRecord, RunStore
@@ -216,9 +217,8 @@ def _install(home: Path) -> None:
     if place.is_file() and place.read_bytes() == wanted:
         return
     place.parent.mkdir(exist_ok=True)
-    beside = place.with_name(f".{CUSTOM}.new")
-    beside.write_bytes(wanted)
-    beside.replace(place)
+    with aside(place) as beside:
+        beside.write_bytes(wanted)
 
 
 def _commit(home: Path) -> str:

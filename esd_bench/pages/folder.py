@@ -1,10 +1,9 @@
 """The folder that a report is written into: whole files only, what is unchanged stays, what is out of date goes."""
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from esd_bench.files import aside
 
 MARK = "report.json"
 PARTS = {
@@ -58,19 +57,9 @@ class Folder:
         self.files[name] = len(data)
 
     def _replace(self, path: Path, data: bytes) -> None:
-        with self.aside(path) as beside:
+        with aside(path) as beside:
             beside.write_bytes(data)
         self.fresh += 1
-
-    @contextmanager
-    def aside(self, path: Path) -> Iterator[Path]:
-        """A hidden neighbour to write to, which then takes the file's place."""
-        beside = path.with_name(f".{os.getpid()}.{path.name}")
-        try:
-            yield beside
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove what earlier builds left, and this one did not name."""

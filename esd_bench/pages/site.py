@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from esd_bench import formats, plugins
+from esd_bench.files import aside
 from esd_bench.gather import gather, write_scores
 from esd_bench.pages import charts, glossary
 from esd_bench.pages.assets import assets_of, hashed
@@ -156,7 +157,7 @@ class Site:
             self._copy(VENDOR / "model-viewer.min.js")
 
     def _scores(self) -> None:
-        with self.folder.aside(self.folder.root / "downloads" / "scores.csv") as beside:
+        with aside(self.folder.root / "downloads" / "scores.csv") as beside:
             write_scores(self.frame, beside)
         self.folder.has("downloads/scores.csv")
 
