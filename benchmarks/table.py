@@ -144,12 +144,13 @@ def rays() -> str:
     """Rays per second of the hash-grid field."""
     lines = [
         f"| {row['render']}² | {row['samples']} | {name} | {count / 1e6:.3g} | "
-        f"{_short(row['million samples per second'][name])} |"
+        f"{_short(row['million samples per second'][name])} | "
+        f"{row['times faster than nerfacc'].get(name, '')} |"
         for row in _rows("rays*.json")
         for name, count in row["rays per second"].items()
     ]
     return _table(
-        "| picture | samples a ray | what | million rays a second | million samples a second |",
+        "| picture | samples a ray | what | million rays a second | million samples a second | times nerfacc's |",
         lines,
     )
 
