@@ -48,7 +48,8 @@ class Plan:
         cameras: the distribution of training views.
         wording: how the teacher's text depends on the view.
         regularisers: penalty name -> weight.
-        background: "random" (pale, a new one each view), or "white", "grey", "black".
+        background: "random" (pale, a new one each view), "shared" (one for all views of a step, so that nothing but the
+            object tells them apart), or "white", "grey", "black".
         learning_rate: factor on the scene's own learning rates.
         warmup: steps over which it rises.
         decay: share of it that is left at the end.
@@ -88,6 +89,9 @@ class Step:
         saturated: (p,) share of their opaque pixels whose three channels are all 0 or 255 as bytes.
         penalties: (p,) each, unweighted.
         t: (p, v) noise levels.
+        notes: (p,) each, what only some methods or students can tell: ``apart``, the root mean square of w(t) times the
+            difference between the student's answers with and without the camera, which is ESD's entropy term at lambda 1;
+            and the student's own.
         fault: (p,) index into :data:`FAULTS`; members with a fault are frozen.
         state: all tensors of a checkpoint; the first axis of each is the pack.
     """
@@ -99,6 +103,7 @@ class Step:
     saturated: Float[Tensor, " p"]
     penalties: Mapping[str, Float[Tensor, " p"]]
     t: Int[Tensor, "p v"]
+    notes: Mapping[str, Float[Tensor, " p"]]
     fault: Int[Tensor, " p"]
     state: Callable[[], dict[str, Tensor]]
 
@@ -172,6 +177,7 @@ class _Answer:
     residual: Float[Tensor, " p"]
     student: Float[Tensor, " p"]
     t: Int[Tensor, "p v"]
+    notes: Mapping[str, Float[Tensor, " p"]]
 
 
 class _Loop:
@@ -233,14 +239,13 @@ class _Loop:
         view = View(*self._angles(cameras), progress, plan.wording)
         noised = self._noise(latent.detach(), cameras, view, draws)
         alive = (self.fault == 0).float()
-        gradient = self._gradient(noised, view)
+        gradient, notes = self._gradient(noised, view)
         pulled = gradient * alive[:, None, None, None, None] / plan.views
         (pull,) = torch.autograd.grad(latent, leaf, pulled)
         loss = torch.zeros_like(alive)
         if fit:
             loss = parts.student.fit(noised, parts.method.camera_dropout, alive)
-        residual = gradient.flatten(1).square().mean(1).sqrt()
-        return _Answer(pull, residual, loss.detach(), noised.t)
+        return _Answer(pull, _size(gradient), loss.detach(), noised.t, notes)
 
     def move(self, seen: "_Seen", answer: "_Answer") -> None:
         """Move the scene as its pictures are pulled, and against its penalties."""
@@ -257,6 +262,7 @@ class _Loop:
             saturated=_saturated(render, members),
             penalties={name: value.detach() for name, value in penalties.items()},
             t=answer.t,
+            notes=answer.notes,
             fault=self.fault,
             state=self.state,
         )
@@ -313,18 +319,23 @@ class _Loop:
         behind = _background(self.plan.background, draws, "others", count)
         return self._encode(render.over(behind), draws, "others")
 
-    def _gradient(self, noised: Noised, view: View) -> Float[Tensor, "p v c h w"]:
-        """w(t) times the method's residual, bounded if the method bounds it."""
+    def _gradient(
+        self, noised: Noised, view: View
+    ) -> tuple[Float[Tensor, "p v c h w"], dict[str, Float[Tensor, " p"]]]:
+        """w(t) times the method's residual, bounded if the method bounds it; and notes for the log."""
         method, prior = self.parts.method, self.parts.prior
         answers = self.parts.student.predict(noised, method.rows, method.camera_dropout).float()
         named = {row.name: answers[:, :, k] for k, row in enumerate(method.rows)}
         residual = method.residual(Predictions(**named, noise=noised.noise, view=view))
-        weight = method.weight(prior.alpha[noised.t], prior.sigma[noised.t])
-        gradient = weight[:, :, None, None, None] * residual
+        weight = method.weight(prior.alpha[noised.t], prior.sigma[noised.t])[:, :, None, None, None]
+        gradient = weight * residual
+        notes = dict(self.parts.student.notes)
+        if {"camera", "anywhere"} <= named.keys():
+            notes["apart"] = _size(weight * (named["camera"] - named["anywhere"]))
         if method.bound is None:
-            return gradient
+            return gradient, notes
         bound = method.bound(view.progress)
-        return torch.maximum(torch.minimum(gradient, bound), -bound)
+        return torch.maximum(torch.minimum(gradient, bound), -bound), notes
 
     def _descend(
         self,
@@ -350,13 +361,19 @@ class _Loop:
         self.fault.copy_(torch.where((self.fault == 0) & empty, 2, self.fault))
 
 
+def _size(x: Float[Tensor, "p v c h w"]) -> Float[Tensor, " p"]:
+    """Root mean square of each member."""
+    return x.flatten(1).square().mean(1).sqrt()
+
+
 def _background(kind: str, draws: Draws, purpose: str, views: int) -> Float[Tensor, "n 3 1 1"]:
     """What is behind the object: the pale, nearly grey colours that the embedded world is drawn on, or a plain one."""
     members = len(draws.seeds)
-    if kind == "random":
-        grey = 0.6 + 0.4 * draws.uniform(f"background {purpose}", views, 1)
-        tint = 0.03 * draws.normal(f"tint {purpose}", views, 3)
-        colour = (grey + tint).clamp(0.5, 1)
+    if kind in ("random", "shared"):
+        whose, count = (purpose, views) if kind == "random" else ("shared", 1)
+        grey = 0.6 + 0.4 * draws.uniform(f"background {whose}", count, 1)
+        tint = 0.03 * draws.normal(f"tint {whose}", count, 3)
+        colour = (grey + tint).clamp(0.5, 1).expand(-1, views, -1)
     else:
         value = {"white": 1.0, "grey": 0.5, "black": 0.0}[kind]
         colour = torch.full((members, views, 3), value, device=draws.seeds.device)

@@ -16,7 +16,7 @@ from typing import Any
 from esd_bench import stages_threestudio
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
-from esd_bench.spec import Choice, RunSpec, Stage
+from esd_bench.spec import BEHIND, Choice, RunSpec, Stage
 from esd_bench.stages import STAGES, Finer, full
 
 
@@ -28,6 +28,7 @@ class Settings:
         options: of the method, checked against its signature.
         steps: of the stages by position; a single number is the last stage's. Of a full run's, the last two are those
             of geometry and texture.
+        background: behind the object while training.
         particles: scenes of a run that share its student (VSD, ESD).
         stages: "coarse", or "full" for geometry and texture after it.
         engine: what will make the runs; "" or ``native`` is our own loop.
@@ -47,6 +48,7 @@ class Settings:
     views: int | None = None
     view_words: bool | None = None
     view_sets: tuple[str, ...] | None = None
+    background: str | None = None
     particles: int = 1
     stages: str = "coarse"
     geometry_options: Mapping[str, Any] | None = None
@@ -383,6 +385,10 @@ def _stage(
         )
     if settings.views:
         numbers["views"] = settings.views
+    if settings.background not in (None, *BEHIND):
+        raise ValueError(f"no background {settings.background!r}; use {', '.join(BEHIND)}")
+    if settings.background:
+        numbers["background"] = settings.background
     return Stage(
         method=chosen,
         schedule=Choice.of("schedules", name, options),

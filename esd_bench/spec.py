@@ -16,6 +16,10 @@ from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
 
 
+BEHIND = ("random", "shared", "white", "grey", "black")
+"""What may be behind an object while training: a pale colour for each view, or one for all views of a step, or a plain one."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """A plugin with all its options filled in.
@@ -77,7 +81,7 @@ class Stage:
         warmup: steps of linear warm-up.
         decay: learning rate at the end as a share of the start, reached linearly.
         regularisers: (name, weight) pairs.
-        background: what is behind the object while training.
+        background: of :data:`BEHIND`.
         scene: what is optimised from this stage on, begun from the scene of the stage before; None goes on with that.
         wording: of this stage; None is the run's.
         weight_decay: of the scene's optimiser, decoupled as AdamW's.

@@ -51,6 +51,10 @@ def generate(
         str | None, typer.Option(help="Steps of the last stage, or of all: 900,200.")
     ] = None,
     views: Annotated[int | None, typer.Option(min=1, help="Training views per step.")] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(help="Behind the object in training: random, shared, white, grey or black."),
+    ] = None,
     view_words: Annotated[
         bool | None,
         typer.Option("--view-words/--no-view-words", help='Add ", back view" and so on.'),
@@ -116,6 +120,7 @@ def generate(
         stages=stages,
         steps=whole(steps),
         views=views,
+        background=background,
         view_words=view_words,
         engine=engine,
     )

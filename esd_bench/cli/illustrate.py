@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from esd_bench.cli._app import app, say
-from esd_bench.cli._bars import run_bars
+from esd_bench.cli._bars import bar, run_bars
 from esd_bench.cli._options import Device, device_of, numbers, pairs_of, seeds_of, whole
 from esd_bench.illustrate import STUDIES, Figure
 
@@ -87,6 +87,22 @@ def illustrate_entropy(
 
     chosen, texts = (x.split(",") if x else [] for x in (methods, prompts))
     _written(entropy(runs, output, chosen, texts, asked()))
+
+
+@illustrate_app.command("faces")
+def illustrate_faces(
+    runs: Annotated[Path, typer.Argument(help="The folder of runs with films.")] = Path("runs"),
+    output: Figures = Path("figures"),
+    device: Device = "auto",
+) -> None:
+    """When faces come: the oracle on runs along their steps, beside the entropy of their views.
+
+    Example: esd-bench generate -m vsd -m esd --set engine.film=50 && esd-bench illustrate faces runs/
+    """
+    from esd_bench.illustrate.faces import faces
+
+    with bar("looking") as progress:
+        _written(faces(runs, output, device_of(device), asked(), progress))
 
 
 def _illustration(name: str, figure: Figure) -> None:

@@ -28,22 +28,26 @@ from esd_bench.stored import look, scene_at
 
 NO_SURFACE = FAULTS.index("empty: no surface at any threshold")
 
+FILMED = "ring:15:12"
+"""The views of a film."""
+
 CHECKPOINT = 100
 """Steps between checkpoints unless said: at most so many are lost."""
 
 
-def native(log_every: int = 10) -> Engine:
+def native(log_every: int = 10, film: int = 0) -> Engine:
     """Distil a pack here.
 
     Args:
         log_every: steps between lines of a run's log.
+        film: steps between looks at each asset as it comes to be, kept in the run's folder ``film``; 0 keeps none.
     """
 
     def make(specs: Sequence[RunSpec], store: RunStore, orders: Orders, watch: Watch) -> list[Run]:
         prior = _prior(specs[0].prior, orders.device)
         _check(prior.files, orders.pins)
         with store.begin(specs):
-            work = _Pack.of(prior, specs, store, orders, watch, log_every)
+            work = _Pack.of(prior, specs, store, orders, watch, log_every, film)
             work.distil()
             return [work.finish(i) for i in range(len(specs))]
 
@@ -59,6 +63,7 @@ class _Pack:
     orders: Orders
     watch: Watch
     log_every: int
+    film: int
     prior: Any
     number: int
     """Of the present stage, from 1."""
@@ -78,6 +83,7 @@ class _Pack:
         orders: Orders,
         watch: Watch,
         log_every: int,
+        film: int,
     ) -> "_Pack":
         first, width = specs[0], max(orders.width, len(specs))
         padded = [*specs, *[specs[-1]] * (width - len(specs))]
@@ -90,6 +96,7 @@ class _Pack:
             orders,
             watch,
             log_every,
+            film,
             prior,
             1,
             scene,
@@ -234,7 +241,7 @@ class _Pack:
                     "student": float(step.student[i]),
                     "opacity": float(step.opacity[i]),
                     "saturated": float(step.saturated[i]),
-                    **{name: float(value[i]) for name, value in step.penalties.items()},
+                    **{k: float(v[i]) for k, v in {**step.penalties, **step.notes}.items()},
                 }
                 for i in range(len(self.specs))
             ]
@@ -242,12 +249,20 @@ class _Pack:
                 self.store.log(spec, entry)
             means = {k: sum(r[k] for r in rows) / len(rows) for k in ("residual", "student")}
             self.watch(Progress(self.specs, done, self.specs[0].steps, stage.method.title, means))
+        if self.film and done % self.film == 0:
+            self._look(done)
         if done % (self.orders.checkpoint or CHECKPOINT) == 0 and done < self.specs[0].steps:
             worked = torch.full((len(self.seeds),), time.perf_counter() - self.started)
             state = {**step.state(), "seconds": worked}
             for i, spec in enumerate(self.specs):
                 self.store.checkpoint(spec, {k: v[i : i + 1] for k, v in state.items()}, done)
             self._preview(done)
+
+    def _look(self, done: int) -> None:
+        """Keep a small ring of every member as it is."""
+        for i, spec in enumerate(self.specs):
+            views = look(self._alone(i), protocol(FILMED, spec.view_size), FILMED)
+            views.save(self.store.working(spec) / "film" / f"{done:06d}")
 
     def _preview(self, done: int) -> None:
         """Show the first member as it is: six views, in one picture that the next preview replaces."""

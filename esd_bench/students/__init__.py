@@ -4,7 +4,7 @@
 A student answers all rows of a step at once (the prior's base rows with its own), then fits itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -64,17 +64,18 @@ class Noised:
 
 
 @runtime_checkable
-@runtime_checkable
 class Student(Protocol):
     """Answers rows and learns; its whole state is tensors whose first axis is the pack.
 
     Attributes:
         every: ``fit`` is meant for steps whose number it divides; the loop decides, because a captured step can't.
         renders: whether it asks for views of its own (``noised.others``).
+        notes: (p,) each, by name: what a log should know of the last ``predict``; always the same tensors.
     """
 
     every: int
     renders: bool
+    notes: Mapping[str, Tensor]
 
     def predict(
         self, noised: Noised, rows: Sequence[Row], dropout: float = 0.0

@@ -1,6 +1,7 @@
 """No student: the prior's rows alone, for methods such as SDS."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +22,7 @@ class Frozen:
 
     every = 1
     renders = False
+    notes: Mapping[str, Tensor] = MappingProxyType({})
 
     def __init__(self, prior: Prior) -> None:
         self.prior = prior

@@ -1,7 +1,8 @@
 """A low-rank student on the prior's own network (ProlificDreamer, arXiv 2305.16213; ESD, arXiv 2401.00909, Algorithm 1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -88,6 +89,7 @@ class Lora:
     """
 
     renders = False
+    notes: Mapping[str, Tensor] = MappingProxyType({})
 
     def __init__(
         self,

@@ -1,0 +1,83 @@
+"""The student whose views repel each other by a kernel over coarse latents."""
+
+import math
+
+import pytest
+import torch
+
+from esd_bench.methods.esd import esd
+from esd_bench.priors.gaussian import gaussian
+from esd_bench.students import Student
+from esd_bench.students.exact import exact
+from esd_bench.students.kernel import kernel
+from tests.steps import step
+
+METHOD = esd()
+
+
+def prior(d=6):
+    eye = torch.eye(d).flatten().tolist()
+    return gaussian(torch.device("cpu"), mean=(0.0,) * d, covariance=tuple(eye))
+
+
+def ask(noised, learner):
+    answers = learner.predict(noised, METHOD.rows)
+    return answers[:, :, 2], answers[:, :, 3]
+
+
+def test_contract():
+    assert isinstance(kernel(prior(), torch.arange(2)), Student)
+
+
+@pytest.mark.parametrize("level", [20, 500, 950])
+def test_it_is_the_gradient_of_a_kernel_density_at_every_noise(level):
+    """The slow oracle: -h^2 grad log of the density of the member's views, by autograd."""
+    p = prior()
+    noised = step(p, METHOD, 2, 3, level=level)
+    camera, anywhere = ask(noised, kernel(p, torch.arange(2), views=16, bandwidth=0.7, side=1))
+    bank = torch.cat([noised.latent, noised.others(13)], 1).flatten(2)
+    for i in range(2):
+        z = noised.latent[i].flatten(1)
+        h = 0.7 * torch.cdist(z, bank[i]).square().mean().sqrt()
+        z = z.clone().requires_grad_()
+        (-torch.cdist(z, bank[i]).square() / (2 * h**2)).logsumexp(1).sum().backward()
+        wanted = -(h**2) * z.grad * p.alpha[level] / p.sigma[level]
+        found = (anywhere - camera)[i].flatten(1)
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-9)
+
+
+def test_it_acts_where_the_exact_mixture_tells_all_views_apart():
+    noised = step(prior(64), METHOD, 2, 3, level=20)
+    for learner, silent in (
+        (exact(prior(64), torch.arange(2)), True),
+        (kernel(prior(64), torch.arange(2)), False),
+    ):
+        camera, anywhere = ask(noised, learner)
+        assert torch.equal(camera, anywhere) == silent
+
+
+def test_between_identical_views_the_term_is_exactly_zero():
+    noised = step(prior(), METHOD, 2, 4, level=900)
+    noised.latent[:] = noised.latent[:, :1].clone()
+    learner = kernel(prior(), torch.arange(2), views=4)
+    camera, anywhere = ask(noised, learner)
+    assert torch.equal(camera, anywhere)
+    torch.testing.assert_close(
+        learner.entropy, torch.full((2,), math.log(4.0), dtype=torch.float64)
+    )
+
+
+def test_a_wider_kernel_tells_fewer_views_apart():
+    noised, found = step(prior(), METHOD, 2, 3), []
+    for bandwidth in (0.1, 0.5, 2.0):
+        learner = kernel(prior(), torch.arange(2), bandwidth=bandwidth)
+        ask(noised, learner)
+        found.append(learner.entropy.mean().item())
+    assert found == sorted(found)
+    assert found[0] < 0.2
+    assert found[-1] > 0.9 * math.log(16)
+
+
+def test_impossible_options_are_refused():
+    with pytest.raises(ValueError, match="bandwidth above 0"):
+        kernel(prior(), torch.arange(2), bandwidth=0.0)
