@@ -137,23 +137,30 @@ def frame_of(folder: Path, background: str) -> pd.DataFrame:
     return pd.concat(rows)
 
 
-def measure_fixtures(a: argparse.Namespace, root: Path) -> None:
-    """Renders, scores and stores the fixtures."""
+def measure_fixtures(a: argparse.Namespace) -> None:
+    """Renders, scores and stores the fixtures, a process for each suite and size, so many at once."""
+    from concurrent.futures import ProcessPoolExecutor
+    from itertools import product
+    from multiprocessing import get_context
+
     from esd_bench.gather import write_scores
 
-    frames = []
-    for suite in ("figures", "symmetric"):
-        for size in map(int, a.sizes):
-            # Size and background are varied one at a time, and with the first seed only.
-            plain = size == int(a.sizes[0])
-            folder = root / f"{suite}-{size}"
-            if not build(a, folder, suite, a.seeds if plain else 1, size):
-                continue
-            for background in a.backgrounds if plain else a.backgrounds[:1]:
-                references = a.references if suite == "figures" else 0
-                scored(folder, a.metrics, a.device, background=background, references=references)
-                frames.append(frame_of(folder, background))
-    write_scores(pd.concat(frames), a.out / "fixtures.csv.gz")
+    parts = list(product(("figures", "symmetric"), map(int, a.sizes)))
+    with ProcessPoolExecutor(a.jobs, get_context("spawn")) as pool:
+        made = pool.map(part, [a] * len(parts), *zip(*parts, strict=True))
+        write_scores(pd.concat([x for frames in made for x in frames]), a.out / "fixtures.csv.gz")
+
+
+def part(a: argparse.Namespace, suite: str, size: int) -> list[pd.DataFrame]:
+    """One suite at one size, on each background. Size and background are varied one at a time, with the first seed only."""
+    plain = size == int(a.sizes[0])
+    folder, frames = a.work / f"{suite}-{size}", []
+    if build(a, folder, suite, a.seeds if plain else 1, size):
+        for background in a.backgrounds if plain else a.backgrounds[:1]:
+            references = a.references if suite == "figures" else 0
+            scored(folder, a.metrics, a.device, background=background, references=references)
+            frames.append(frame_of(folder, background))
+    return frames
 
 
 def measure_runs(a: argparse.Namespace) -> None:
@@ -241,6 +248,7 @@ def arguments() -> argparse.Namespace:
     add("--backgrounds", type=words, default="white,grey,black")
     add("--kinds", type=words, default="", help="of the fixtures; default: all")
     add("--metrics", type=words, help="of the fixtures; default: all")
+    add("--jobs", type=int, default=1, help="processes side by side")
     add("--out", type=Path, default=HERE)
     return parser.parse_args()
 
@@ -253,7 +261,7 @@ def main() -> None:
         sys.exit(f"no folder {a.runs}")
     if not a.stored:
         measure_runs(a)
-        measure_fixtures(a, a.work)
+        measure_fixtures(a)
     if a.scores:
         put_in(a)
     report(a)
