@@ -23,7 +23,7 @@ JANUS = 0.2
 ONE = ("faces", "front_peaks", "pose_peaks")
 """Counts of fronts: what is wrong is not to be one."""
 ASIDE = ("fronts", "fold", "fid_floor", "iv_jackknife", "kind", "colour", "success")
-"""Not judged: truths, what the prompt names, what says nothing of the asset or nothing new."""
+"""Not judged on any views: truths, what the prompt names, what says nothing of the asset or nothing new."""
 FALSE_ALARMS = 0.05
 ALARMS = (
     f"Found: figures with several fronts above the score that {FALSE_ALARMS:.0%} of those with one exceed. False: things "
@@ -72,7 +72,8 @@ def assets(frame: pd.DataFrame) -> pd.DataFrame:
     """
     scored = frame[(frame["status"] == "finished") & (frame["score"] != "")]
     # Fixtures differ in background and size on purpose, and say so in their wording.
-    ways = scored.groupby(["score", "wording"])["key"].nunique().reset_index()
+    by = ["score", "wording"] if "fronts" in set(scored["score"]) else ["score"]
+    ways = scored.groupby(by)["key"].nunique().reset_index()
     mixed = ways.loc[ways["key"] > 1, "score"]
     if len(mixed):
         raise ValueError(
@@ -97,7 +98,7 @@ def _none(source: str) -> float:
 
 
 def _worse(values: pd.Series, score: str, better: str) -> pd.Series:
-    if score in ONE:
+    if score.partition("@")[0] in ONE:
         return (values - 1).abs()
     return -values if better == "higher" else values
 
@@ -107,7 +108,7 @@ def body(frame: pd.DataFrame) -> Body:
     wide = assets(frame)
     fixtures = "fronts" in wide
     own = () if fixtures else ("janus_rate",)
-    there = [x for x in frame["score"].unique() if x and x not in (*ASIDE, *own)]
+    there = [x for x in frame["score"].unique() if x and x.partition("@")[0] not in (*ASIDE, *own)]
     order = [x for x in SCORES if x in there] + sorted(set(there) - {*SCORES})
     groups = _groups(wide)
     taus = {"all": wide} if fixtures else groups
