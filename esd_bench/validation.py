@@ -29,6 +29,7 @@ ALARMS = (
     f"Found: figures with several fronts above the score that {FALSE_ALARMS:.0%} of those with one exceed. False: things "
     "without a front above it; one whose score is undefined raises no alarm."
 )
+PARTS = "A row is of the assets that have its score: rows of different assets can't be set against each other."
 TRUTH = (
     "consistency, front_share, faces and pose_peaks come from the oracle that is the truth here."
 )
@@ -125,7 +126,10 @@ def body(frame: pd.DataFrame) -> Body:
         cells += _alarms(wide, score) if fixtures else []
         rows.append(((score, _counted(wide, score)), tuple(cells)))
     title = FIXTURES if fixtures else BENCHMARK
-    return Body(title, ("Score", "Assets"), tuple(columns), tuple(rows), tuple(_notes(frame, wide)))
+    notes = _notes(frame, wide)
+    if (wide[order].notna().nunique(axis=1) > 1).any():
+        notes.append(PARTS)
+    return Body(title, ("Score", "Assets"), tuple(columns), tuple(rows), tuple(notes))
 
 
 def _groups(wide: pd.DataFrame) -> dict[str, pd.DataFrame]:

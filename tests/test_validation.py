@@ -97,6 +97,13 @@ def test_what_can_t_be_judged_is_refused_in_one_line():
         body(apart)
 
 
+def test_rows_of_different_assets_are_told():
+    said = "A row is of the assets that have its score"
+    assert not any(said in x for x in body(frame(KNOWN)).footnotes)
+    some = frame({**KNOWN, "fid": [1.0, 2.0, 3.0, float("nan")]})
+    assert any(said in x for x in body(some).footnotes)
+
+
 def test_scores_on_other_views_are_judged_as_their_like():
     counts = [1, 1, 1, 0, 2, 3, 1, 4]
     made = body(
