@@ -187,11 +187,13 @@ def _comparable(score: str, rows: pd.DataFrame) -> None:
 
 
 def _mixed(rows: pd.DataFrame) -> list[str]:
-    """A footnote where comparable numbers come from different machines or versions."""
-    kinds = [dict(flat(json.loads(x or "{}"))) for x in rows["provenance"].unique()]
-    told = []
-    for name in dict.fromkeys(name for kind in kinds for name in kind):
-        values = sorted({kind[name] for kind in kinds if name in kind})
-        if len(values) > 1:
-            told.append(f"{name.removeprefix('versions.')} ({' and '.join(values)})")
-    return [f"Scores of one column differ in provenance: {', '.join(told)}."] if told else []
+    """A footnote where comparable numbers of one score come from different machines or versions."""
+    told: dict[str, set[str]] = {}
+    for _, own in rows.groupby("score", sort=False):
+        kinds = [dict(flat(json.loads(x or "{}"))) for x in own["provenance"].unique()]
+        for name in dict.fromkeys(name for kind in kinds for name in kind):
+            values = {kind[name] for kind in kinds if name in kind}
+            if len(values) > 1:
+                told[name] = told.get(name, set()) | values
+    said = [f"{x.removeprefix('versions.')} ({' and '.join(sorted(y))})" for x, y in told.items()]
+    return [f"Scores of one column differ in provenance: {', '.join(said)}."] if said else []

@@ -4,10 +4,11 @@
 protocols, and on the sphere's views in the supervised band, go to ``scores/<metric>@<protocol>.json``.
 """
 
+import ast
 import hashlib
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from esd_bench.metrics import Metric
 from esd_bench.store import Run, RunStore
 
 __all__ = ["Settings", "Summary", "score"]
+
+FOLDER = Path(__file__).parent / "metrics"
 
 
 @dataclass
@@ -84,13 +87,34 @@ def _texts(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 
 def _chosen(metrics: Sequence[str] | None) -> dict[str, tuple[str, Metric]]:
-    """Name -> (SHA-256 of the file that defines it, metric): whoever changes a formula gets new numbers."""
+    """Name -> (SHA-256 of its code, metric): whoever changes a formula, or what formulas share, gets new numbers."""
     found = {}
     for name in metrics or plugins.names("metrics"):
         factory = plugins.load("metrics", name)
-        source = Path(inspect.getsourcefile(factory) or "").read_bytes()
-        found[factory.__name__] = hashlib.sha256(source).hexdigest(), factory()
+        # Unwrapped, or a decorated metric would be known by its decorator.
+        files = _sources(Path(inspect.getsourcefile(inspect.unwrap(factory)) or ""))
+        each = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+        found[factory.__name__] = hashlib.sha256(" ".join(each).encode()).hexdigest(), factory()
     return found
+
+
+def _sources(path: Path) -> list[Path]:
+    """A metric's file and those of the folder ``metrics/`` that it imports, or that these import; nothing is run."""
+    found = [path]
+    for file in found:  # grows as it goes
+        own = (FOLDER / f"{name}.py" for name in sorted(set(_imported(file))))
+        found += [x for x in own if x.is_file() and x not in found]
+    return found
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """What a file imports of :mod:`esd_bench.metrics`: modules, and names that are none."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom):
+            full = [f"{node.module}.{x.name}" for x in node.names]
+        else:
+            full = [x.name for x in node.names] if isinstance(node, ast.Import) else []
+        yield from (x.split(".")[2] for x in full if x.startswith("esd_bench.metrics."))
 
 
 def _score_run(

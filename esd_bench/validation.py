@@ -23,12 +23,13 @@ JANUS = 0.2
 ONE = ("faces", "front_peaks", "pose_peaks")
 """Counts of fronts: what is wrong is not to be one."""
 ASIDE = ("fronts", "fold", "fid_floor", "iv_jackknife", "kind", "colour", "success")
-"""Not judged: truths, what the prompt names, what says nothing of the asset or nothing new."""
+"""Not judged on any views: truths, what the prompt names, what says nothing of the asset or nothing new."""
 FALSE_ALARMS = 0.05
 ALARMS = (
     f"Found: figures with several fronts above the score that {FALSE_ALARMS:.0%} of those with one exceed. False: things "
     "without a front above it; one whose score is undefined raises no alarm."
 )
+PARTS = "A row is of the assets that have its score: rows of different assets can't be set against each other."
 TRUTH = (
     "consistency, front_share, faces and pose_peaks come from the oracle that is the truth here."
 )
@@ -72,7 +73,8 @@ def assets(frame: pd.DataFrame) -> pd.DataFrame:
     """
     scored = frame[(frame["status"] == "finished") & (frame["score"] != "")]
     # Fixtures differ in background and size on purpose, and say so in their wording.
-    ways = scored.groupby(["score", "wording"])["key"].nunique().reset_index()
+    by = ["score", "wording"] if "fronts" in set(scored["score"]) else ["score"]
+    ways = scored.groupby(by)["key"].nunique().reset_index()
     mixed = ways.loc[ways["key"] > 1, "score"]
     if len(mixed):
         raise ValueError(
@@ -97,7 +99,7 @@ def _none(source: str) -> float:
 
 
 def _worse(values: pd.Series, score: str, better: str) -> pd.Series:
-    if score in ONE:
+    if score.partition("@")[0] in ONE:
         return (values - 1).abs()
     return -values if better == "higher" else values
 
@@ -107,7 +109,7 @@ def body(frame: pd.DataFrame) -> Body:
     wide = assets(frame)
     fixtures = "fronts" in wide
     own = () if fixtures else ("janus_rate",)
-    there = [x for x in frame["score"].unique() if x and x not in (*ASIDE, *own)]
+    there = [x for x in frame["score"].unique() if x and x.partition("@")[0] not in (*ASIDE, *own)]
     order = [x for x in SCORES if x in there] + sorted(set(there) - {*SCORES})
     groups = _groups(wide)
     taus = {"all": wide} if fixtures else groups
@@ -124,7 +126,10 @@ def body(frame: pd.DataFrame) -> Body:
         cells += _alarms(wide, score) if fixtures else []
         rows.append(((score, _counted(wide, score)), tuple(cells)))
     title = FIXTURES if fixtures else BENCHMARK
-    return Body(title, ("Score", "Assets"), tuple(columns), tuple(rows), tuple(_notes(frame, wide)))
+    notes = _notes(frame, wide)
+    if (wide[order].notna().nunique(axis=1) > 1).any():
+        notes.append(PARTS)
+    return Body(title, ("Score", "Assets"), tuple(columns), tuple(rows), tuple(notes))
 
 
 def _groups(wide: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -132,6 +132,14 @@ def test_sign_flips_of_many_pairs_agree_with_the_exact_answer():
     assert stats.sign_flip(np.ones(40)) == 1 / (stats.RESAMPLES + 1)
 
 
+@pytest.mark.parametrize("times", [1, 6])
+def test_gaps_that_cancel_are_no_difference_although_their_sum_is_rounded(times):
+    gap = np.array([0.1, 0.2, -0.3] * times)
+    assert gap.sum() != 0
+    assert stats.sign_flip(gap) == 1
+    assert stats.sign_flip(gap) == stats.sign_flip(10 * gap.round(1))
+
+
 def test_sign_flips_hold_their_level():
     rng = np.random.default_rng(3)
     p = [stats.sign_flip(rng.normal(size=10)) for _ in range(400)]
@@ -287,6 +295,12 @@ def test_ranks_by_hand():
     twins = stats.ranks(frame[["a"]].assign(b=frame["a"], c=np.nan).drop(columns="c"), True)
     assert (twins["a"].first, twins["b"].first) == (0.5, 0.5)
     assert stats.ranks(frame.assign(e=np.nan), True) == {}
+
+
+def test_one_prompt_puts_nothing_beyond_doubt():
+    found = stats.ranks(pd.DataFrame({"a": [1.0], "b": [2.0]}), higher=True)
+    assert [(x.rank, x.n) for x in found.values()] == [(1, 1), (1, 1)]
+    assert np.isnan([x.first for x in found.values()]).all()
 
 
 # ---- raters --------------------------------------------------------------------------------------------------------

@@ -91,6 +91,26 @@ def test_what_can_t_be_judged_is_refused_in_one_line():
     mixed.loc[mixed.index[-1], "key"] = "another"
     with pytest.raises(ValueError, match="blind was not measured alike"):
         body(mixed)
+    apart = frame(KNOWN, ("view words", "no view words"))
+    apart.loc[(apart["score"] == "good") & (apart["wording"] == "view words"), "key"] = "another"
+    with pytest.raises(ValueError, match="good was not measured alike"):
+        body(apart)
+
+
+def test_rows_of_different_assets_are_told():
+    said = "A row is of the assets that have its score"
+    assert not any(said in x for x in body(frame(KNOWN)).footnotes)
+    some = frame({**KNOWN, "fid": [1.0, 2.0, 3.0, float("nan")]})
+    assert any(said in x for x in body(some).footnotes)
+
+
+def test_scores_on_other_views_are_judged_as_their_like():
+    counts = [1, 1, 1, 0, 2, 3, 1, 4]
+    made = body(
+        frame({**KNOWN, "faces@ring:30:36": counts, "fid_floor@band:0:9 of sphere:120": RATES})
+    )
+    assert cell(made, "faces@ring:30:36", "AUC, all") == 1.0
+    assert not [labels for labels, _ in made.rows if labels[0].startswith("fid_floor")]
 
 
 def test_the_command_says_what_is_wrong(monkeypatch, capsys, tmp_path):

@@ -91,7 +91,9 @@ def _shown(cell: Cell, column: Column, mark: str, best: bool) -> Shown:
     ends = ", ".join(number(x, digits) for x in cell.interval or ())
     below = [f"[{ends}]"] if ends else []
     below += [chance(cell.p[1])] if cell.p else []
-    return Shown(number(cell.value, digits), spread, " ".join(below), mark, best)
+    small = 0 < cell.value < column.least
+    value = f"< {number(column.least, digits)}" if small else number(cell.value, digits)
+    return Shown(value, spread, " ".join(below), mark, best)
 
 
 def chance(p: float) -> str:

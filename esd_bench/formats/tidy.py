@@ -19,8 +19,9 @@ def to_frame(body: Body) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "table": body.title,
-            **dict(zip(names, labels, strict=True)),
-            **_entry(cell, column),
+            **(named := dict(zip(names, labels, strict=True))),
+            # A column that shows no score leaves the name to rows that do.
+            **{k: x for k, x in _entry(cell, column).items() if x is not None or k not in named},
             **(_tested(cell) if tested else {}),
         }
         for labels, cells in body.rows

@@ -154,6 +154,10 @@ def spreads(rows: Sequence[Row]) -> Iterator[Finding]:
 def counts(rows: Sequence[Row]) -> Iterator[Finding]:
     """Percentages of success as whole numbers of prompts, for the stated number and for others."""
     own = [x for x in rows if "success_rate" in x.entries and not x.asset]
+    if 0 < max((x.entries["success_rate"].printed.value for x in own), default=0) <= 1:
+        text = "no success rate above 1: percentages are expected, 55.8 and not .558, so nothing was counted"
+        yield Finding("warning", "counts", own[0].where.partition(":")[0], "shares", text)
+        return
     for row in (x for x in own if x.n):
         rate, n = row.entries["success_rate"].printed, row.n or 0
         whole = count(rate, n)

@@ -6,6 +6,7 @@ behind "±". ``**x**`` and ``\textbf{x}`` mark what the table calls the best.
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,12 +92,21 @@ def read_rows(path: Path, n: int | None = None) -> list[Row]:
     except (csv.Error, ValueError) as error:
         raise ValueError(f"{path} is no CSV with a heading: {error}") from None
     names = [re.sub(r"[\W_]+", "_", x.lower()).strip("_") for x in head]
+    twice = [x for x, n in Counter(NAMES[x] for x in names if x in NAMES).items() if n > 1]
+    if twice:
+        raise ValueError(f"{path} has several columns of {twice[0]}: check them one at a time")
     if "method" not in names or not set(names) & set(NAMES):
         known = ", ".join(NAMES)
         raise ValueError(
             f"{path} needs a column method, and some of: {known}; it has {', '.join(names)}"
         )
-    numbered = zip([k for k, _ in lines[1:]], body, strict=False)
+    numbered = list(zip([k for k, _ in lines[1:]], body, strict=False))
+    for k, cells in numbered:
+        # A decimal comma would move all that follows into the next column.
+        if any(x.strip() for x in cells[len(names) :]):
+            raise ValueError(
+                f"{path.name}:{k}: {len(cells)} cells under {len(names)} headings; decimals are written with a point"
+            )
     return [_row(path, k, dict(zip(names, cells, strict=False)), n) for k, cells in numbered]
 
 

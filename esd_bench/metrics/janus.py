@@ -63,6 +63,9 @@ def janus_rate(p: Rows, azimuth: Angles) -> float:
         p: (n, b) azimuth probabilities.
         azimuth: (n,) true azimuths of the views in radians.
 
+    Raises:
+        ValueError: when no view is of a side or of the back, for then nothing was looked at.
+
     >>> import numpy as np
     >>> ring = np.arange(24) * 2 * np.pi / 24
     >>> janus_rate(np.eye(24), ring)                            # correct
@@ -71,7 +74,9 @@ def janus_rate(p: Rows, azimuth: Angles) -> float:
     1.0
     """
     off = away(p, azimuth)
-    return float((front_probability(p) > 0.5)[off].mean()) if off.any() else 0.0
+    if not off.any():
+        raise ValueError("no view is off the front: the views must go round the object")
+    return float((front_probability(p) > 0.5)[off].mean())
 
 
 def consistency(p: Rows, azimuth: Angles) -> float:

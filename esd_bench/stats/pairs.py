@@ -24,8 +24,8 @@ def sign_flip(differences: Numbers, resamples: int = RESAMPLES, seed: int = SEED
     known = known[known != 0]
     if not len(known):
         return 1.0
-    # Sums that tie but for rounding must count as ties.
-    observed = abs(known.mean()) * (1 - 1e-12)
+    # Sums that tie but for rounding must count as ties, also sums of 0.
+    observed = abs(known.mean()) - 1e-12 * np.abs(known).mean()
     if len(known) <= EXACT:
         signs = np.array(list(product((-1.0, 1.0), repeat=len(known))))
         return float((np.abs(signs @ known) / len(known) >= observed).mean())

@@ -1,5 +1,6 @@
 """Ranks that say when they are not told apart."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ class Rank:
 
     Attributes:
         rank: one more than the methods that are better beyond doubt: the interval of the paired difference leaves out 0.
-        first: how often it is the best one over resamples of the prompts; those that tie share.
+        first: how often it is the best one over resamples of the prompts; those that tie share. NaN for one prompt, after which
+            nothing is beyond doubt.
         n: prompts.
     """
 
@@ -44,6 +46,8 @@ def ranks(
     known = values.dropna()
     if known.empty:
         return {}
+    if len(known) < 2:
+        return {str(name): Rank(1, math.nan, 1) for name in known.columns}
     numbers = known.to_numpy(dtype=np.float64) * (1 if higher else -1)
     blocks = draws(len(numbers), resamples, seed, numbers.shape[1])
     means = np.concatenate([numbers[index].mean(1) for index in blocks])

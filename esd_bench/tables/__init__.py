@@ -115,6 +115,7 @@ class Column:
         note: network and number of views, printed below the table.
         score: the score that it shows, whose comparability keys must agree; "" where it shows none of the frame's.
         mark: whether the best cell is bold.
+        least: a smaller number above 0 is printed as less than this: a p is never 0.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Column:
     note: str = ""
     score: str = ""
     mark: bool = True
+    least: float = 0.0
 
 
 ARROWS = {"higher": "↑", "lower": "↓", None: ""}

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+
 from esd_bench import stats
 from esd_bench.tables import Cell, arms
-from esd_bench.tables._cells import Study, by_prompt
+from esd_bench.tables._cells import Study
 from esd_bench.tables._columns import RATES
 
 PRIMARY = ("success", "janus_rate")
@@ -60,14 +62,19 @@ def compared(
 def _interval(
     study: Study, pair: tuple[str, str], score: str, kind: str
 ) -> tuple[float, float] | None:
-    """Another interval of the difference; of seeds, those that both have."""
-    if kind == "hierarchical" and score != "success_rate":
-        first, second = (study.of_seeds(label, score) for label in pair)
-        return stats.hierarchical_interval(by_prompt((first - second).dropna()))
+    """Another interval of the difference. Seeds are drawn in pairs, where both methods have the same ones of a prompt."""
     first, second = (study.values.loc[(label, score)] for label in pair)
+    gaps = (first - second).dropna()
+    if kind != "hierarchical":
+        return stats.interval_of(kind, gaps)
     # A prompt succeeds by humans if any seed does: there is nothing below the prompt.
-    return stats.interval_of(
-        "bootstrap" if kind == "hierarchical" else kind, (first - second).dropna()
+    if score == "success_rate":
+        return stats.bootstrap_interval(gaps)
+    one, two = (study.of_seeds(label, score) for label in pair)
+    pairs = {str(x): own.to_numpy() for x, own in (one - two).groupby(level="prompt")}
+    # Left out, a seed that one of them lacks would make this the interval of another difference.
+    return stats.hierarchical_interval(
+        [[gap] if np.isnan(pairs[x]).any() else pairs[x] for x, gap in gaps.items()]
     )
 
 

@@ -106,8 +106,9 @@ def _bare(pairs: dict[str, tuple[str, str]], k: int) -> str:
 
 
 def _columns(bare: list[str]) -> tuple[Column, ...]:
-    names = [(x, 3) for x in (*bare, "Difference")] + [("p", 4), ("p adjusted", 4), ("MDE", 3)]
-    return tuple(Column(name, digits=digits) for name, digits in names)
+    means = [Column(x) for x in (*bare, "Difference")]
+    p = [Column(x, digits=4, least=1e-4) for x in ("p", "p adjusted")]
+    return (*means, *p, Column("MDE"))
 
 
 def _row(

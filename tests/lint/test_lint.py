@@ -192,12 +192,24 @@ def test_unpaired_z_with_rounding():
         ("method,iq\nA,much\n", "theirs.csv:2, iq: 'much' is no number"),
         ("method,n,iq\nA,many,1\n", "n is a whole number of prompts"),
         ('method,iq\nA,"1\n', "no CSV"),
+        ("method,iq,iv\nA,0,7,0,8\n", "theirs.csv:2: 5 cells under 3 headings; decimals are"),
+        ("method,clip,clip_distance\nA,1,2\n", "several columns of clip_distance"),
     ],
 )
 def test_what_can_not_be_read_is_one_line(tmp_path, text, said):
     with pytest.raises(ValueError, match=said) as caught:
         lint.read_rows(write(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+def test_empty_cells_behind_the_last_heading_do_not_matter(tmp_path):
+    (row,) = lint.read_rows(write(tmp_path, "method,iq\nA,0.7,,\n"))
+    assert row.entries["iq"].printed.value == 0.7
+
+
+def test_shares_are_not_taken_for_percentages(tmp_path):
+    found = lint.lint(lint.read_rows(write(tmp_path, "method,n,sr\nA,120,0.558\nB,120,0.192\n")))
+    assert [(x.severity, x.verdict) for x in found] == [("warning", "shares")]
 
 
 # ---- the command ---------------------------------------------------------------------------------------------------

@@ -70,6 +70,11 @@ def test_a_rate_alone_does_not_see_a_faceless_object() -> None:
     assert consistency(ALL_BACK, AZIMUTH) < 0.01 < 0.99 < consistency(CORRECT, AZIMUTH)
 
 
+def test_views_of_the_front_alone_are_no_correct_object() -> None:
+    with pytest.raises(ValueError, match="no view is off the front"):
+        janus_rate(CORRECT[:3], AZIMUTH[:3])
+
+
 @given(st.integers(0, 23), st.integers(0, 999))
 @settings(max_examples=20)
 def test_turning_the_object_and_shuffling_views_change_nothing(turn: int, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from esd_bench import cameras, features, plugins
+from esd_bench import score as scoring
 from esd_bench.features import Features
 from esd_bench.measure import Bench
 from esd_bench.metrics.fid import frechet_distance
@@ -441,6 +443,36 @@ def test_a_changed_formula_or_a_broken_file_is_scored_again(world: World) -> Non
         assert world.store.scores(run)["one"]["scores"][0]["value"] == float(value)
     (run.folder / "scores" / "one.json").write_text("{")
     assert world.score([str(mine)], band=None).scored == 1
+
+
+def test_what_a_formula_imports_of_the_folder_belongs_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A helper's change, also one that another helper imports, gives new digests to its metrics and to no other."""
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from esd_bench.metrics import Metric\n"
+        "def mine():\n"
+        "    from esd_bench.metrics import _words, _ring\n"
+        "    return Metric(lambda x: [], ())\n"
+    )
+    copied = tmp_path / "metrics"
+    shutil.copytree(scoring.FOLDER, copied)
+    names = ["pose_peaks", "front_peaks", "inception", "kid", str(mine)]
+    of = lambda: {name: source for name, (source, _) in scoring._chosen(names).items()}  # noqa: E731
+    before = of()
+    monkeypatch.setattr(scoring, "FOLDER", copied)
+    assert of() == before
+    for helper, moved in (
+        ("_ring", {"pose_peaks", "front_peaks", "mine"}),
+        ("_words", {"front_peaks", "mine"}),
+        ("_arrays", {*before}),
+        ("_two_samples", {"kid"}),
+    ):
+        old = (copied / f"{helper}.py").read_text()
+        (copied / f"{helper}.py").write_text(f"{old}\nraise RuntimeError('never run')\n")
+        assert {name for name, source in of().items() if source != before[name]} == moved
+        (copied / f"{helper}.py").write_text(old)
 
 
 def test_progress_is_told(world: World) -> None:

@@ -82,6 +82,13 @@ def test_missing_numbers_are_dashes_and_never_best():
     assert bold(body(rows)) == ["1.0", "2.000"]
 
 
+def test_a_small_p_is_not_0():
+    columns = (Column("p", digits=4, least=1e-4), Column("x", digits=4))
+    made = body(((("A",), (Cell(2e-7), Cell(2e-7))), (("B",), (Cell(1e-4), Cell(0.0)))), columns)
+    assert "| A | < 0.0001 | 0.0000 |" in to_markdown(made)
+    assert "| B | 0.0001 | 0.0000 |" in to_markdown(made)
+
+
 def test_nothing_is_minus_zero():
     assert "-0.0" not in to_markdown(body(((("A",), (Cell(-0.01), Cell(-0.0))),)))
 
@@ -104,6 +111,11 @@ def test_csv_is_tidy():
     assert list(frame)[:4] == ["table", "method", "column", "score"]
     assert len(frame) == 4
     assert frame["value"].tolist() == [250.04, 2.0, 200.0, 3.0]
+
+
+def test_a_heading_of_the_name_of_an_empty_field_keeps_its_labels():
+    frame = to_frame(body(((("fid",), (Cell(1.0), Cell(2.0))),), index=("Score",)))
+    assert frame["score"].tolist() == ["fid", "fid"]
 
 
 def test_tables_with_other_headings_share_a_csv():

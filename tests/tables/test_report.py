@@ -211,6 +211,14 @@ def test_mixed_provenance_is_a_footnote(fakes):
     assert "Scores of one column differ in provenance: device (H100 and x86\\_64)." in text
 
 
+def test_columns_may_come_from_different_machines(fakes):
+    """Each column is of one machine: no number stands beside one of another."""
+    for prompt in ("a cat", "a dog"):
+        folder = fakes.add(prompt, scores={"fid": 1.0})
+        fakes.score(folder, "iq", 2.0, provenance={"device": "H100"})
+    assert "differ in provenance" not in report(fakes.root)
+
+
 # ---- text ----------------------------------------------------------------------------------------------------------
 
 

@@ -275,14 +275,15 @@ def test_the_interval_can_be_chosen(study):
         made(study, "2", interval="wide")
 
 
-def test_the_interval_of_a_difference_draws_the_seeds_that_both_have(fakes):
+def test_the_interval_of_a_difference_draws_pairs_of_seeds_and_is_of_that_difference(fakes):
+    """The third prompt has a seed that one method lacks: it counts whole, as in the difference."""
     values = {"vsd": [[1.0, 2.0], [5.0, 9.0], [4.0]], "esd": [[2.0, 4.0], [5.0, 5.0], [8.0, 0.0]]}
     for method, prompts in values.items():
         for i, seeds in enumerate(prompts):
             for seed, value in enumerate(seeds):
                 fakes.add(f"cat {i}", method, seed, {"iq": value})
     found = cell(made(fakes, "paired", interval="hierarchical"), "IQ", "view words", ESD)
-    assert found.interval == stats.hierarchical_interval([[1.0, 2.0], [0.0, -4.0], [4.0]])
+    assert found.interval == stats.hierarchical_interval([[1.0, 2.0], [0.0, -4.0], [0.0]])
     assert found.value == pytest.approx(np.mean([1.5, -2.0, 0.0]))
 
 
