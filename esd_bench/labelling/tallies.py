@@ -45,6 +45,27 @@ def counted(given: pd.DataFrame) -> pd.DataFrame:
     return given[(given["role"] == "rater") & ~given["again"].astype(bool)]
 
 
+def without(given: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The answers without those of some raters, such as who missed items whose answers are known.
+
+    Raises:
+        ValueError: when nobody of that name has finished anything.
+    """
+    raters = given[given["role"] == "rater"]
+    known = {str(x).casefold(): str(x) for x in raters["rater"].unique()}
+    for name in names:
+        if name.casefold() not in known:
+            raise ValueError(f"no rater {name!r}; there are {', '.join(known.values()) or 'none'}")
+    out = [known[name.casefold()] for name in names]
+    return given[~(given["rater"].isin(out) & (given["role"] == "rater"))]
+
+
+def adjudicated(given: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """The adjudicators' last word on an item and criterion."""
+    last = given[(given["role"] == "adjudicator") & (given["value"] != "unsure")].sort_values("at")
+    return dict(last.groupby(["item", "criterion"])["value"].last())
+
+
 def decide(answers: Sequence[str], rule: Rule = "majority") -> bool | None:
     """One criterion of one asset by several raters; None where it is undecided.
 
@@ -70,9 +91,7 @@ def seeds(given: pd.DataFrame, study: Study, rule: Rule = "majority") -> pd.Data
     heard = counted(given).groupby(["item", "criterion"])["value"].agg(list)
     settled = {key: decide(list(value), rule) for key, value in heard.items()}
     if rule == "majority":
-        last = given[given["role"] == "adjudicator"].sort_values("at")
-        words = last[last["value"] != "unsure"].groupby(["item", "criterion"])["value"].last()
-        settled |= {key: value == "yes" for key, value in words.items()}
+        settled |= {key: value == "yes" for key, value in adjudicated(given).items()}
     made = study.arms.copy()
     lost = made["status"] != "finished"
     for name in NAMES:
