@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from esd_bench.cells import back, plain
 from esd_bench.labelling.criteria import NAMES
 from esd_bench.labelling.database import Database, Rater, plain_name
 from esd_bench.labelling.order import AGAIN, item_of
@@ -26,8 +27,6 @@ COLUMNS = (
 )
 LARGEST = 64 * 2**20
 """Bytes of a file of labels."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-"""Beginnings that a spreadsheet may take for a formula; a ' is put before them."""
 
 
 def identity(database: Database) -> str:
@@ -54,16 +53,8 @@ def _line(study: Study, rater: Rater, place: str, slot: Slot) -> list[str]:
     again, at = str(int(place.endswith(AGAIN))), ""
     if slot.done is not None:
         at = datetime.fromtimestamp(slot.done, UTC).isoformat()
-    text = [study.mode, _plain(rater.name), rater.role, first, second, again, *answers]
-    return [*text, str(int(slot.done is not None)), _plain(slot.note), at]
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _back(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULA) else text
+    text = [study.mode, plain(rater.name), rater.role, plain(first), plain(second), again, *answers]
+    return [*text, str(int(slot.done is not None)), plain(slot.note), at]
 
 
 def import_labels(database: Database, study: Study, path: Path | str) -> tuple[int, int, int]:
@@ -82,7 +73,7 @@ def import_labels(database: Database, study: Study, path: Path | str) -> tuple[i
     for number, row in enumerate(rows, 2):
         try:
             slot = _slot(row, study, places)
-            who = (plain_name(_back(row["rater"])), row["role"], row["study"])
+            who = (plain_name(back(row["rater"])), row["role"], row["study"])
             mark = (who[0].casefold(), *who[1:], slot)
             if mark in seen:
                 raise ValueError(f"the same as line {seen[mark]}")
@@ -136,7 +127,7 @@ def _slot(row: Mapping[str, Any], study: Study, places: Mapping[tuple[str, ...],
         raise ValueError(f"no role {row['role']!r}")
     if row["again"] not in ("0", "1") or row["finished"] not in ("0", "1"):
         raise ValueError("again and finished are 0 or 1")
-    names = tuple(x for x in (row["first"], row["second"]) if x)
+    names = tuple(back(x) for x in (row["first"], row["second"]) if x)
     if names not in places:
         raise ValueError(f"{' and '.join(names) or 'nothing'} is not in {study.root}")
     return places[names] + AGAIN * int(row["again"])
@@ -155,7 +146,7 @@ def _events(row: Mapping[str, str], slot: str) -> list[Event]:
         raise ValueError("finished, but not all is answered")
     at = _time(row["at"]) if finished else 0.0
     made = [Event(slot, "answer", name, value, at) for name, value in answers.items()]
-    made += [Event(slot, "note", "", _back(row["note"]), at)] if row["note"] else []
+    made += [Event(slot, "note", "", back(row["note"]), at)] if row["note"] else []
     return made + ([Event(slot, "done", "", "", at)] if finished else [])
 
 

@@ -79,6 +79,24 @@ def test_all_pages_open_without_a_complaint_and_without_sideways_scrolling(repor
         page.close()
 
 
+def test_long_texts_leave_room_for_pictures(context, tmp_path):
+    """A prompt of 3,000 letters and a method's name without a space: no page is wider than the screen, or all text."""
+    runs = Runs(tmp_path / "runs")
+    for text in ("y" * 3000, "word " * 600):
+        asset(runs, text, "sds", 0, label="x" * 300)
+        runs.add(text, "vsd", 0, reason="diverged")
+    pages.write(tmp_path / "runs", tmp_path / "out")
+    folder = tmp_path / "out"
+    for path in (*folder.glob("*.html"), *(folder / "prompts").iterdir()):
+        page = opened(context, path)
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path.name
+        page.set_viewport_size({"width": 1280, "height": 900})
+        if path.parent != folder or path.name == "janus.html":
+            assert page.locator(".turn").first.bounding_box()["y"] < 700, path.name
+        page.close()
+
+
 def test_nobody_gets_in_by_a_prompt(report, context):
     attack = next(
         x for x in (report.folder / "prompts").iterdir() if "&lt;script&gt;" in x.read_text()
