@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from esd_bench import formats
+from esd_bench.files import aside
 from esd_bench.labelling.database import Database, open_database, read_database
 from esd_bench.labelling.exchange import export_labels, import_labels, read_gold
 from esd_bench.labelling.report import tally
@@ -57,7 +58,8 @@ def _act(database: Database, shown: Study, what: Act, say: Callable[[str], None]
         text = formats.render(what.format, *tally(given, shown, what.missing, gold, what.without))
     if what.export:
         what.export.parent.mkdir(parents=True, exist_ok=True)
-        what.export.write_text(export_labels(database, shown), encoding="utf-8")
+        with aside(what.export) as beside:
+            beside.write_text(export_labels(database, shown), encoding="utf-8")
         say(f"written: {what.export}; it names methods, so keep it from raters")
     if what.write:
         done, open_ = write_runs(given, shown)

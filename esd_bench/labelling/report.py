@@ -161,9 +161,14 @@ def _preferred(given: pd.DataFrame, study: Study) -> Body:
         Column("first of decided", "%", digits=1, mark=False),
     )
     title = "Preferences of raters, by majority over the raters of a pair; 95 % Wilson intervals"
-    return Body(
-        title, ("Criterion", "First", "Second"), columns, tuple(rows), tuple(_strong(given, study))
-    )
+    notes = [*_strong(given, study), *_dependent(study)]
+    return Body(title, ("Criterion", "First", "Second"), columns, tuple(rows), tuple(notes))
+
+
+def _dependent(study: Study) -> list[str]:
+    """What intervals over pairs of assets do not know."""
+    several = study.arms.groupby("prompt")["seed"].nunique().max() > 1
+    return ["Seeds of one prompt are alike, so the intervals are too short."] if several else []
 
 
 def _strong(given: pd.DataFrame, study: Study) -> list[str]:

@@ -23,7 +23,7 @@ from esd_bench.labelling.study import Study
 Rule: TypeAlias = Literal["majority", "min", "any"]
 Missing: TypeAlias = Literal["exclude", "fail"]
 RULES: tuple[Rule, ...] = ("majority", "min", "any")
-VOTES = ("rater", "role", "source", "item", "again", "criterion", "value", "note", "at")
+VOTES = ("rater", "role", "item", "again", "criterion", "value", "at")
 
 
 def votes(database: Database, study: Study) -> pd.DataFrame:
@@ -35,8 +35,8 @@ def votes(database: Database, study: Study) -> pd.DataFrame:
             if slot.done is None or item_of(name) not in study.items:
                 continue
             who = (f"{rater.source}: {rater.name}" if rater.source else rater.name, rater.role)
-            what = (rater.source, item_of(name), name.endswith(AGAIN))
-            rows += [(*who, *what, x, y, slot.note, slot.done) for x, y in slot.answers.items()]
+            what = (item_of(name), name.endswith(AGAIN))
+            rows += [(*who, *what, x, y, slot.done) for x, y in slot.answers.items()]
     return pd.DataFrame(rows, columns=list(VOTES))
 
 

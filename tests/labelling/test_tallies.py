@@ -232,7 +232,7 @@ def test_labels_go_to_another_lab_and_back(two, tmp_path_factory):
         assert done.code == 0, done.err
         assert f"{identity(made.database)}: =Ann" in done.out
     there = Labels(other)
-    mine, theirs = (x.votes.assign(rater="", source="", item="") for x in (made, there))
+    mine, theirs = (x.votes.assign(rater="", item="") for x in (made, there))
     order = [*NAMES, "criterion", "value", "again"][3:]
     pd.testing.assert_frame_equal(
         mine.sort_values(order).reset_index(drop=True)[order],
@@ -360,6 +360,21 @@ def test_tables_show_the_success_that_raters_saw(two):
         assert rates[label] == pytest.approx(100 * success(decided, label).success.share)
 
 
+def test_what_nobody_judged_any_more_is_taken_out_of_the_runs(two):
+    made = Labels(two)
+    made.say("Ann", {(0, "ESD", 0): "yyy"})
+    made.say("Bob", {(0, "ESD", 0): "nnn", (0, "ESD", 1): "yyy"})
+    command("label", two, "--write")
+    assert len(list(two.rglob("success_rate.json"))) == len(list(two.rglob("human.json"))) == 2
+    assert command("label", two, "--write", "--without", "Bob").code == 0
+    (left,) = two.rglob("human.json")
+    assert json.loads(left.read_text())["passed"] is True
+    assert [x.parents[1] for x in two.rglob("success_rate.json")] == [left.parents[1]]
+    refused = command("label", two, "--write", "--missing", "fail")
+    assert refused.code == 2
+    assert "--missing fail is for --tally" in refused.err
+
+
 def test_the_command_says_everything_without_a_server(two, tmp_path):
     made = Labels(two)
     made.say("Ann", {}, default="yyy")
@@ -410,6 +425,13 @@ def test_the_number_of_prompts_is_enough_and_one_less_is_not(rates, wanted):
     n = power.prompts_needed(*only, wanted)
     assert min(power.power(n + k, *only) for k in range(12)) >= wanted
     assert power.power(n - 1, *only) < wanted
+
+
+def test_a_number_just_below_the_most_is_found():
+    only = (0.0815, 0.1)
+    n = power.prompts_needed(*only)
+    assert 4096 < n <= power.MOST
+    assert power.prompts_needed(0.095, 0.1) is None
 
 
 def test_rates_that_cannot_be_are_refused():

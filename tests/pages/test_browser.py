@@ -247,6 +247,17 @@ def triangle(path: Path) -> None:
     path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(parts)) + parts)
 
 
+def test_without_script_no_button_promises_a_model(browser, context, tmp_path):
+    folder = asset(Runs(tmp_path / "runs"), "a", "sds", 0)
+    triangle(folder / "asset.glb")
+    pages.write(tmp_path / "runs", tmp_path / "out")
+    (path,) = (tmp_path / "out" / "prompts").iterdir()
+    assert opened(context, path).locator("button[data-model]").is_visible()
+    bare = browser.new_context(java_script_enabled=False)
+    assert opened(bare, path).locator("button[data-model]").is_hidden()
+    bare.close()
+
+
 @pytest.mark.slow
 def test_a_model_is_shown_from_disk(browser, tmp_path):
     """Software rendering takes its time, so this one is among the slow tests."""

@@ -154,6 +154,7 @@ async function solid(button) {
   if (flat) flat.hidden = !shown;
   if (shown) return shown.remove();
   await viewer();
+  if ($("model-viewer", pane)) return;  // asked for twice while it was loading
   const model = document.createElement("model-viewer");
   for (const [name, value] of [["src", button.dataset.model], ["camera-controls", ""], ["interaction-prompt", "none"], ["alt", "the object in 3-D"]])
     model.setAttribute(name, value);
