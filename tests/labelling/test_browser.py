@@ -270,6 +270,7 @@ def test_clicks_of_two_windows_wait_side_by_side(browser, tmp_path):
         for page in (one, two):
             wait(page, "document.querySelector('#saved').textContent.includes('Not stored yet')")
         two.close()
+        one.goto("about:blank")
         server = start(tmp_path, port=server.port)
         try:
             one.goto(server.url)
