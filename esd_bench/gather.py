@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from esd_bench.cells import back, plain
 from esd_bench.tables import COLUMNS
 
 FILTERS = ("suite", "prior", "method", "label", "wording", "prompt", "seed", "status")
@@ -48,8 +49,9 @@ def write_scores(frame: pd.DataFrame, path: Path | str) -> None:
     Runs keep the last three parts of their folders: suite, prompt and id.
     """
     runs = frame["run"].map(lambda run: "/".join(Path(run).parts[-3:]))
+    safe = frame.assign(run=runs).map(lambda x: plain(x) if isinstance(x, str) else x)
     packed = {"method": "gzip", "mtime": 0} if Path(path).suffix == ".gz" else None
-    frame.assign(run=runs).to_csv(path, index=False, lineterminator="\n", compression=packed)
+    safe.to_csv(path, index=False, lineterminator="\n", compression=packed)
 
 
 def _one_suite_each(frame: pd.DataFrame) -> pd.DataFrame:
@@ -68,7 +70,8 @@ def _from_csv(path: Path) -> pd.DataFrame:
         )
         # Python's own parser, because that of pandas may be off by a bit.
         values = [float(text) if text else math.nan for text in frame["value"]]
-        return frame.assign(value=values)[list(COLUMNS)]
+        words = {x: frame[x].map(back) for x in COLUMNS if x not in (*COUNTS, "value")}
+        return frame.assign(value=values, **words)[list(COLUMNS)]
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} holds no scores: {error}") from None
 

@@ -35,6 +35,9 @@ def label(
     gold: Annotated[
         Path | None, typer.Option(help="CSV of known answers (run,view,count,look), for --tally.")
     ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="A rater who does not count in the tally; repeat.")
+    ] = None,
     tally: Annotated[
         bool, typer.Option("--tally", help="Print success rates and agreement; no server.")
     ] = False,
@@ -80,6 +83,8 @@ def label(
         return
     mode: Mode = "pairs" if pairwise else "single"
     chosen = choices(only)
+    if without and not (tally or write):
+        raise ValueError("--without is for --tally and --write")
     if not (tally or export or import_ or write):
         from esd_bench.labelling.serve import serve
 
@@ -89,9 +94,11 @@ def label(
 
     if pairwise and write:
         raise ValueError("--write is for labels of single assets")
-    text = act(
-        runs, Act(mode, chosen, tally, format_, missing, gold, export, import_, write), aside
-    )
+    if write and missing == "fail":
+        raise ValueError("--missing fail is for --tally; --write leaves open what is undecided")
+    left = tuple(without or ())
+    what = Act(mode, chosen, tally, format_, missing, gold, export, import_, write, left)
+    text = act(runs, what, aside)
     sys.stdout.write(text)
 
 

@@ -8,6 +8,7 @@ import re
 
 import pandas as pd
 
+from esd_bench.cells import plain
 from esd_bench.formats.printed import missing
 from esd_bench.tables import Body, Cell, Column
 
@@ -56,6 +57,7 @@ def _number(value: float | None) -> float:
 
 
 def to_csv(*bodies: Body) -> str:
-    """Tidy CSV; ``pandas.read_csv`` restores :func:`to_frame`."""
+    """Tidy CSV; ``pandas.read_csv`` restores :func:`to_frame`, with a ' before texts that a spreadsheet would run."""
     frame = pd.concat([to_frame(body) for body in bodies], ignore_index=True)
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+    safe = frame.map(lambda x: plain(x) if isinstance(x, str) else x)
+    return str(safe.to_csv(index=False, lineterminator="\n"))

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from esd_bench import formats
+from esd_bench.files import aside
 from esd_bench.labelling.database import Database, open_database, read_database
 from esd_bench.labelling.exchange import export_labels, import_labels, read_gold
 from esd_bench.labelling.report import tally
 from esd_bench.labelling.scores import write_runs
 from esd_bench.labelling.study import Mode, Study, study
-from esd_bench.labelling.tallies import Missing, votes
+from esd_bench.labelling.tallies import Missing, votes, without
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Act:
     export: Path | None = None
     import_: Path | None = None
     write: bool = False
+    without: tuple[str, ...] = ()
 
 
 def act(root: Path, what: Act, say: Callable[[str], None] = lambda line: None) -> str:
@@ -46,15 +48,18 @@ def act(root: Path, what: Act, say: Callable[[str], None] = lambda line: None) -
 
 def _act(database: Database, shown: Study, what: Act, say: Callable[[str], None]) -> str:
     if what.import_:
-        lines, raters = import_labels(database, shown, what.import_)
+        lines, raters, own = import_labels(database, shown, what.import_)
         say(f"imported: {lines} lines of {raters} raters from {what.import_}")
-    given, text = votes(database, shown), ""
+        if own:
+            say(f"{own} lines are of this study itself: they change nothing")
+    given, text = without(votes(database, shown), what.without), ""
     if what.tally:
         gold = read_gold(what.gold, shown) if what.gold else {}
-        text = formats.render(what.format, *tally(given, shown, what.missing, gold))
+        text = formats.render(what.format, *tally(given, shown, what.missing, gold, what.without))
     if what.export:
         what.export.parent.mkdir(parents=True, exist_ok=True)
-        what.export.write_text(export_labels(database, shown), encoding="utf-8")
+        with aside(what.export) as beside:
+            beside.write_text(export_labels(database, shown), encoding="utf-8")
         say(f"written: {what.export}; it names methods, so keep it from raters")
     if what.write:
         done, open_ = write_runs(given, shown)

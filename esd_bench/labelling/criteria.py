@@ -53,5 +53,22 @@ CRITERIA = (
 NAMES = tuple(criterion.name for criterion in CRITERIA)
 SINGLE = {"yes": "Yes", "no": "No", "unsure": "Can't tell"}
 """Answers about one asset."""
-PAIRS = {"first": "Left", "second": "Right", "same": "Equal", "unsure": "Can't tell"}
-"""Answers about two: stored by asset, shown by side."""
+SIDES = {"left": "Left", "right": "Right", "same": "Equal", "unsure": "Can't tell"}
+"""Answers about two, as they are shown and clicked; a page never says which asset is the first."""
+PAIRS = ("first", "second", "same", "unsure")
+"""Answers about two, as they are stored."""
+
+
+def by_asset(value: str, flipped: bool) -> str:
+    """A side as the asset that stands there."""
+    return {"left": PAIRS[flipped], "right": PAIRS[not flipped]}.get(value, value)
+
+
+def by_side(value: str, flipped: bool) -> str:
+    """An asset as the side on which it stands.
+
+    >>> by_side("first", True), by_asset("right", True), by_side("same", True)
+    ('right', 'first', 'same')
+    """
+    sides = tuple(SIDES)
+    return {"first": sides[flipped], "second": sides[not flipped]}.get(value, value)

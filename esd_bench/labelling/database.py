@@ -39,7 +39,7 @@ class Rater:
 
     Attributes:
         role: ``rater`` or ``adjudicator``.
-        source: "" for this study, else the file that the labels were imported from.
+        source: "" for this study, else the study that the labels were imported from.
         seed: of the order in which items are shown.
     """
 
@@ -55,7 +55,7 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def close(self) -> None:
         """Close the file."""
@@ -63,15 +63,21 @@ class Database:
             self._connection.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def alone(self) -> Iterator[None]:
+        """What is read and written inside is one step: nobody writes meanwhile, and a failure leaves nothing of it."""
         with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self._connection
+                yield
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # A full disk may have ended it already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def _all(self, query: str, *values: object) -> list[tuple]:
         with self._lock, closing(self._connection.execute(query, values)) as found:
@@ -94,19 +100,22 @@ class Database:
         Raises:
             ValueError: for a name that is empty, too long, or not printable.
         """
-        plain = " ".join(unicodedata.normalize("NFC", name).split())
-        if not 1 <= len(plain) <= 60 or not plain.isprintable():
-            raise ValueError("a name has 1 to 60 letters")
-        known = next((x for x in self.raters() if _same(x, role, source, plain)), None)
-        if known:
-            return known
-        with self._writing() as connection:
-            connection.execute(
-                "INSERT INTO raters (role, source, name, seed, started) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                (role, source, plain, secrets.randbelow(2**53), time.time()),
-            )
-        return next(x for x in self.raters() if _same(x, role, source, plain))
+        plain = plain_name(name)
+        found = self.find(plain, role, source)
+        if found:
+            return found
+        with self.alone():
+            if not self.find(plain, role, source):
+                self._connection.execute(
+                    "INSERT INTO raters (role, source, name, seed, started) VALUES (?, ?, ?, ?, ?)",
+                    (role, source, plain, secrets.randbelow(2**53), time.time()),
+                )
+            return next(x for x in self.raters() if _same(x, role, source, plain))
+
+    def find(self, name: str, role: str = "rater", source: str = "") -> Rater | None:
+        """The rater of that name, if there is one."""
+        plain = _spaced(name)
+        return next((x for x in self.raters() if _same(x, role, source, plain)), None)
 
     def raters(self) -> list[Rater]:
         """Everybody, in the order of their first coming."""
@@ -117,12 +126,12 @@ class Database:
         """Append events that are not there yet, all or none; returns how many were new."""
         rows = [(k, rater.id, mode, e.slot, e.kind, e.criterion, e.value, e.at) for k, e in keyed]
         into = "INSERT INTO events (key, rater, mode, slot, kind, criterion, value, at)"
-        with self._writing() as connection:
-            before = connection.total_changes
-            connection.executemany(
+        with self.alone():
+            before = self._connection.total_changes
+            self._connection.executemany(
                 f"{into} VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows
             )
-            return connection.total_changes - before
+            return self._connection.total_changes - before
 
     def known(self, key: str) -> bool:
         """Whether an event is there already."""
@@ -144,6 +153,22 @@ class Database:
         return found
 
 
+def plain_name(name: str) -> str:
+    """A rater's name as it is kept.
+
+    Raises:
+        ValueError: when it is empty, too long, or not printable.
+    """
+    plain = _spaced(name)
+    if not 1 <= len(plain) <= 60 or not plain.isprintable():
+        raise ValueError("a name has 1 to 60 letters")
+    return plain
+
+
+def _spaced(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
 def _same(rater: Rater, role: str, source: str, name: str) -> bool:
     mine = (rater.role, rater.source, rater.name.casefold())
     return mine == (role, source, name.casefold())
@@ -156,6 +181,8 @@ def open_database(root: Path | str) -> Database:
         ValueError: when it is no database of ours, or of a newer version.
     """
     path = Path(root) / NAME
+    if not Path(root).is_dir():
+        raise ValueError(f"{root} is no folder of runs")
     path.parent.mkdir(mode=0o700, exist_ok=True)
     if path.is_symlink() or path.parent.is_symlink():
         raise ValueError(f"{path} is a link; labels are kept in the folder of runs itself")
@@ -197,7 +224,9 @@ def read_database(root: Path | str) -> Database:
 
 
 def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+    made = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+    made.execute("PRAGMA foreign_keys = ON")
+    return made
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

@@ -48,7 +48,7 @@ class Guard:
     """
 
     def __init__(self, app: App, token: str, port: int, host: str) -> None:
-        self.app, self.token, self.host = app, token, host
+        self.app, self.token, self.host = app, token, host.lower()
         self.cookie = f"esd_label_{port}"
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -63,6 +63,7 @@ class Guard:
         if refused:
             await _answer(send, *refused)
         elif body is None:
+            # Too long, or cut off: a half of a note would be kept for the whole.
             await _answer(send, 413, _page("That was too long."))
         elif scope["method"] not in ("GET", "HEAD") and not self._ours(headers, body):
             await _answer(send, 403, _page("This came from another page. Reload, and try again."))
@@ -82,8 +83,8 @@ class Guard:
         return None
 
     def _ours(self, headers: dict[str, str], body: bytes) -> bool:
-        host, origin = headers.get("host", ""), urlsplit(headers.get("origin", ""))
-        same = bool(host) and origin.scheme in ("http", "https") and origin.netloc == host
+        host, origin = headers.get("host", ""), headers.get("origin", "")
+        same = bool(host) and origin in (f"http://{host}", f"https://{host}")
         field = parse_qs(body.decode("latin-1")).get("csrf", [""])[0]
         return same and _equal(headers.get("x-csrf-token") or field, csrf(self.token))
 
@@ -93,7 +94,10 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or "" if host else ""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _cookie(headers: dict[str, str], name: str) -> str:
@@ -146,10 +150,12 @@ def _protected(send: Send) -> Send:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """A request's body; None when it is longer than :data:`LARGEST`, whatever it says of itself."""
+    """A request's body; None when it breaks off, or is longer than :data:`LARGEST`, whatever it says of itself."""
     body, more = b"", True
     while more and len(body) <= LARGEST:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body if len(body) <= LARGEST else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from esd_bench.labelling.study import Asset, inside
+from esd_bench.labelling.study import Asset, Study, inside
 
 RING_SIDE = 512
 GRID_SIDE = 128
@@ -113,6 +113,11 @@ def has_mesh(asset: Asset) -> bool:
     except ValueError:
         return False
     return path.is_file() and path.stat().st_size <= LARGEST_MESH
+
+
+def solid(study: Study) -> bool:
+    """Whether every asset can be shown in 3-D; if only some can, none is, because that tells methods apart."""
+    return all(map(has_mesh, study.assets.values()))
 
 
 def mesh(asset: Asset) -> bytes:

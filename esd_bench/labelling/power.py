@@ -81,9 +81,9 @@ def prompts_needed(only_first: float, only_second: float, wanted: float = 0.8) -
         return None
     low, high = 1, 8
     while power(high, only_first, only_second) < wanted:
-        low, high = high, high * 2
-        if high > MOST:
+        if high == MOST:
             return None
+        low, high = high, min(high * 2, MOST)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (

@@ -9,12 +9,14 @@ from jaxtyping import Float
 
 from esd_bench import stats
 from esd_bench.labelling.study import Study
-from esd_bench.labelling.tallies import counted
+from esd_bench.labelling.tallies import adjudicated, counted
+
+LEAD = {"first": 1, "second": -1, "same": 0}
 
 
 @dataclass(frozen=True)
 class Preference:
-    """Two methods by one criterion; the unit is a pair of assets, decided by the majority of its raters.
+    """Two methods by one criterion; the unit is a pair of assets, decided by the majority of its raters or an adjudicator.
 
     Attributes:
         wins, losses, ties: pairs of assets in which most prefer the first, the second, or neither.
@@ -35,7 +37,8 @@ def outcomes(given: pd.DataFrame, study: Study, criterion: str) -> pd.DataFrame:
     labels = dict(zip(study.arms["name"], study.arms["label"], strict=True))
     own = counted(given)
     own = own[(own["criterion"] == criterion) & (own["value"] != "unsure")]
-    balance = own["value"].map({"first": 1, "second": -1, "same": 0}).groupby(own["item"]).sum()
+    balance = dict(own["value"].map(LEAD).groupby(own["item"]).sum())
+    balance |= {item: LEAD[x] for (item, c), x in adjudicated(given).items() if c == criterion}
     rows = []
     for item, lead in balance.items():
         a, b = study.items[str(item)].assets

@@ -1,13 +1,13 @@
 """The tallies as tables, in the formats that every other table has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from esd_bench import stats
 from esd_bench.labelling import agreement, preferences
-from esd_bench.labelling.criteria import CRITERIA, NAMES, PAIRS
+from esd_bench.labelling.criteria import CRITERIA, NAMES, SIDES
 from esd_bench.labelling.study import Study
 from esd_bench.labelling.tallies import (
     RULES,
@@ -32,8 +32,9 @@ def tally(
     study: Study,
     missing: Missing = "exclude",
     gold: Mapping[str, Mapping[str, str]] | None = None,
+    left_out: Sequence[str] = (),
 ) -> list[Body]:
-    """Every table of the study's mode.
+    """Every table of the study's mode; ``left_out`` are raters whose answers are not among the given ones.
 
     Raises:
         ValueError: when nothing is finished yet.
@@ -41,14 +42,9 @@ def tally(
     if counted(given).empty:
         raise ValueError(f"no item in {study.root} is finished yet")
     if study.mode == "pairs":
-        return [_preferred(given, study), _agreed(given, study), _raters(given, {})]
+        return [_preferred(given, study), _agreed(given, study), _raters(given, {}, left_out)]
     rates, pairs = _rates(given, study, missing), _compared(given, study, missing)
-    return [rates, *pairs, _agreed(given, study), _raters(given, gold or {})]
-
-
-def _methods(study: Study) -> list[str]:
-    names = study.arms.assign(method=study.arms["label"].str.lower().str.split(r"\W", n=1).str[0])
-    return labels(names)
+    return [rates, *pairs, _agreed(given, study), _raters(given, gold or {}, left_out)]
 
 
 def _percent(rate: Rate) -> Cell:
@@ -62,7 +58,7 @@ def _rates(given: pd.DataFrame, study: Study, missing: Missing) -> Body:
     rows = []
     for rule in RULES:
         decided = seeds(given, study, rule)
-        for label in _methods(study):
+        for label in labels(study.arms):
             found = success(decided, label, missing)
             rates = (found.success, found.one, found.all, *found.criteria.values())
             index = (RULE[rule], label, str(found.success.n), str(found.left_out))
@@ -93,7 +89,7 @@ def _compared(given: pd.DataFrame, study: Study, missing: Missing) -> list[Body]
             (x.first, x.second),
             tuple(map(_number, (x.n, x.only_first, x.only_second, x.p, x.adjusted))),
         )
-        for x in compare(seeds(given, study), _methods(study), missing)
+        for x in compare(seeds(given, study), labels(study.arms), missing)
     ]
     names = (("Prompts", 0), ("only first", 0), ("only second", 0), ("p", 4), ("p, Holm", 4))
     columns = tuple(Column(name, digits=digits, mark=False) for name, digits in names)
@@ -130,7 +126,9 @@ def _agreed(given: pd.DataFrame, study: Study) -> Body:
     return Body("Agreement of raters", ("Criterion",), columns, tuple(rows), (note,))
 
 
-def _raters(given: pd.DataFrame, gold: Mapping[str, Mapping[str, str]]) -> Body:
+def _raters(
+    given: pd.DataFrame, gold: Mapping[str, Mapping[str, str]], left_out: Sequence[str]
+) -> Body:
     own, known = counted(given), agreement.against_gold(given, gold)
     rows = []
     for name, votes in own.groupby("rater"):
@@ -144,7 +142,8 @@ def _raters(given: pd.DataFrame, gold: Mapping[str, Mapping[str, str]]) -> Body:
         Column("Known answers given", "%", digits=1, mark=False),
         Column("known", digits=0, mark=False),
     )
-    return Body("Raters", ("Rater",), columns, tuple(rows))
+    notes = (f"Left out of all tables: {', '.join(left_out)}.",) if left_out else ()
+    return Body("Raters", ("Rater",), columns, tuple(rows), notes)
 
 
 def _preferred(given: pd.DataFrame, study: Study) -> Body:
@@ -156,15 +155,20 @@ def _preferred(given: pd.DataFrame, study: Study) -> Body:
             share = Cell(100 * x.wins / of, None, (100 * low, 100 * high), of) if of else Cell(None)
             counts = tuple(map(_number, (x.wins, x.losses, x.ties)))
             rows.append(((criterion.title, x.first, x.second), (*counts, share)))
-    names = ("first better", "second better", PAIRS["same"].lower())
+    names = ("first better", "second better", SIDES["same"].lower())
     columns = (
         *(Column(name, digits=0, mark=False) for name in names),
         Column("first of decided", "%", digits=1, mark=False),
     )
     title = "Preferences of raters, by majority over the raters of a pair; 95 % Wilson intervals"
-    return Body(
-        title, ("Criterion", "First", "Second"), columns, tuple(rows), tuple(_strong(given, study))
-    )
+    notes = [*_strong(given, study), *_dependent(study)]
+    return Body(title, ("Criterion", "First", "Second"), columns, tuple(rows), tuple(notes))
+
+
+def _dependent(study: Study) -> list[str]:
+    """What intervals over pairs of assets do not know."""
+    several = study.arms.groupby("prompt")["seed"].nunique().max() > 1
+    return ["Seeds of one prompt are alike, so the intervals are too short."] if several else []
 
 
 def _strong(given: pd.DataFrame, study: Study) -> list[str]:
@@ -172,7 +176,7 @@ def _strong(given: pd.DataFrame, study: Study) -> list[str]:
     lines = []
     for criterion, name in zip(CRITERIA, NAMES, strict=True):
         found = preferences.outcomes(given, study, name)
-        known = [x for x in _methods(study) if x in {*found["first"], *found["second"]}]
+        known = [x for x in labels(study.arms) if x in {*found["first"], *found["second"]}]
         values = preferences.strengths(preferences.wins(found, known)) if known else None
         if values:
             told = ", ".join(f"{x} {y:.3f}" for x, y in zip(known, values, strict=True))

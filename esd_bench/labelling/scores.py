@@ -16,7 +16,8 @@ def write_runs(given: pd.DataFrame, study: Study) -> tuple[int, int]:
     """Write the majority's word on every run that was judged.
 
     A run whose prompt does not count for its method, because a seed is missing or undecided, gets a score without a
-    value, so that tables and :func:`esd_bench.labelling.tallies.success` agree.
+    value, so that tables and :func:`esd_bench.labelling.tallies.success` agree. What an earlier call wrote on a run that
+    nobody has judged any more, because labels were taken back or a rater is left out, goes.
 
     Returns:
         how many runs have a value, and how many have none yet.
@@ -26,14 +27,23 @@ def write_runs(given: pd.DataFrame, study: Study) -> tuple[int, int]:
     decided, heard = seeds(given, study), counted(given)
     whole = {label: by_prompt(decided, label)["any"].notna() for label in decided["label"].unique()}
     count = {True: 0, False: 0}
-    rows: list[Any] = decided[decided["item"].isin(heard["item"])].to_dict("records")
+    judged = decided["item"].isin(heard["item"])
+    for run in decided[~judged]["run"]:
+        for path in _files(run):
+            path.unlink(missing_ok=True)
+    rows: list[Any] = decided[judged].to_dict("records")
     for row in rows:
         own = heard[heard["item"] == row["item"]]
         counts = bool(whole[row["label"]][row["prompt"]])
-        write_json(Path(row["run"]) / "labels" / "human.json", _label(row, own))
-        write_json(Path(row["run"]) / "scores" / "success_rate.json", _score(row, own, counts))
+        label, score = _files(row["run"])
+        write_json(label, _label(row, own))
+        write_json(score, _score(row, own, counts))
         count[counts] += 1
     return count[True], count[False]
+
+
+def _files(run: str) -> tuple[Path, Path]:
+    return Path(run) / "labels" / "human.json", Path(run) / "scores" / "success_rate.json"
 
 
 def _value(number: float) -> bool | None:

@@ -9,6 +9,7 @@ from typing import Any
 from esd_bench.labelling.database import open_database
 from esd_bench.labelling.exchange import read_gold
 from esd_bench.labelling.guard import LOOPBACK
+from esd_bench.labelling.pictures import has_mesh
 from esd_bench.labelling.study import Mode, study
 
 
@@ -37,8 +38,14 @@ def serve(
             say(f"{len(read_gold(gold, shown))} items have known answers")
         for name, why in shown.left_out:
             say(f"not shown: {name}: {why}")
+        lacking = sum(not has_mesh(asset) for asset in shown.assets.values())
+        if 0 < lacking < len(shown.assets):
+            say(
+                f"3-D is off: {lacking} of {len(shown.assets)} assets have no asset.glb, and that would tell them apart"
+            )
         with _bound(host, port) as listening:
-            at = f"{host if host not in ('0.0.0.0', '::') else socket.gethostname()}:{listening.getsockname()[1]}"
+            name = host if host not in ("0.0.0.0", "::") else socket.gethostname()
+            at = f"{f'[{name}]' if ':' in name else name}:{listening.getsockname()[1]}"
             if host not in LOOPBACK:
                 say(
                     "warning: other machines can reach this page, and nothing is encrypted on the way"

@@ -12,16 +12,14 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from esd_bench.labelling import pictures, session
-from esd_bench.labelling.criteria import CRITERIA, PAIRS
+from esd_bench.labelling.criteria import CRITERIA
 from esd_bench.labelling.database import Database, Rater
 from esd_bench.labelling.guard import Guard, csrf
-from esd_bench.labelling.study import MODES, Asset, Study
+from esd_bench.labelling.study import SHOWN, Asset, Study, opaque
 
 HERE = Path(__file__).parent
 KEPT = {"Cache-Control": "private, max-age=86400, immutable"}
 FRESH = {"Cache-Control": "no-store"}
-FLIPPED = {"second": PAIRS["first"], "first": PAIRS["second"]} | dict(list(PAIRS.items())[2:])
-"""Answers about a pair whose second asset is on the left."""
 
 
 class Pages:
@@ -31,13 +29,20 @@ class Pages:
         self.database, self.study = database, study
         self.token, self.secret = database.secret("token"), database.secret("items")
         self.cookie = f"esd_rater_{port}"
+        # An object with a 3-D view among others without one would tell its method.
+        self.solid = pictures.solid(study)
         loader = FileSystemLoader(HERE / "templates")
         self.templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
 
     def page(self, name: str, **values: object) -> HTMLResponse:
         """A template filled in."""
-        common = {"csrf": csrf(self.token), "criteria": CRITERIA, "mode": self.study.mode}
-        text = self.templates.get_template(name).render(**common, **values)
+        common = {
+            "csrf": csrf(self.token),
+            "criteria": CRITERIA,
+            "mode": self.study.mode,
+            "rater": None,
+        }
+        text = self.templates.get_template(name).render(**{**common, **values})
         return HTMLResponse(text, headers=FRESH)
 
     def signed(self, rater: Rater) -> str:
@@ -56,12 +61,33 @@ class Pages:
         """Who asks.
 
         Raises:
-            HTTPException: 401 for somebody who gave no name yet.
+            HTTPException: 401 for somebody who gave no name yet, and for a page of somebody else: a browser has one
+                cookie, and two raters may have a window each.
         """
         rater = self.rater(request)
-        if rater is None:
+        if rater is None or request.headers.get("x-rater", str(rater.id)) != str(rater.id):
             raise HTTPException(401, "give your name first")
         return rater
+
+    def work(self, rater: Rater) -> HTMLResponse:
+        """The page on which a rater judges; clicks that wait in the browser are of this study, mode and rater."""
+        queue = opaque(self.secret, "queue", self.study.mode, str(rater.id))
+        return self.page("work.html", rater=rater, queue=queue)
+
+    def begin(self, name: str, role: str, again: str) -> Response:
+        """Take a name; one that is known already only from who says that it is theirs."""
+        known = self.database.find(name, role)
+        # Two people of one name would take back each other's clicks.
+        if known and self.database.find(again, role) != known:
+            return self.page("start.html", role=role, error="", known=known.name)
+        try:
+            rater = self.database.rater(name, role)
+        except ValueError as error:
+            return self.page("start.html", role=role, error=str(error), known="")
+        answer = Response(status_code=303, headers={"Location": "/"})
+        lasting = {"httponly": True, "samesite": "strict", "max_age": 7776000}
+        answer.set_cookie(self.cookie, self.signed(rater), **lasting)  # type: ignore[arg-type]
+        return answer
 
     async def asset(self, name: str) -> Asset:
         """An asset by its opaque id.
@@ -98,26 +124,23 @@ def _entrance(app: FastAPI, pages: Pages) -> None:
     def home(request: Request) -> HTMLResponse:
         rater = pages.rater(request)
         if rater is None:
-            return pages.page("start.html", role="rater", error="")
-        return pages.page("work.html", rater=rater)
+            return pages.page("start.html", role="rater", error="", known="")
+        return pages.work(rater)
 
     @app.get("/adjudicate")
     def adjudicate(request: Request) -> HTMLResponse:
         rater = pages.rater(request)
         if rater is None or rater.role != "adjudicator":
-            return pages.page("start.html", role="adjudicator", error="")
-        return pages.page("work.html", rater=rater)
+            return pages.page("start.html", role="adjudicator", error="", known="")
+        return pages.work(rater)
 
     @app.post("/start")
-    def start(name: Annotated[str, Form()], role: Annotated[str, Form()] = "rater") -> Response:
-        try:
-            rater = pages.database.rater(name, "adjudicator" if role == "adjudicator" else "rater")
-        except ValueError as error:
-            return pages.page("start.html", role=role, error=str(error))
-        answer = Response(status_code=303, headers={"Location": "/"})
-        lasting = {"httponly": True, "samesite": "strict", "max_age": 7776000}
-        answer.set_cookie(pages.cookie, pages.signed(rater), **lasting)  # type: ignore[arg-type]
-        return answer
+    def start(
+        name: Annotated[str, Form()] = "",
+        role: Annotated[str, Form()] = "rater",
+        again: Annotated[str, Form()] = "",
+    ) -> Response:
+        return pages.begin(name, "adjudicator" if role == "adjudicator" else "rater", again)
 
     @app.post("/leave")
     def leave() -> Response:
@@ -133,10 +156,10 @@ def _work(app: FastAPI, pages: Pages) -> None:
         now = session.card(pages.database, pages.study, rater)
         if now.item is None:
             return pages.page("finished.html", card=now, rater=rater)
-        turn = -1 if now.flipped else 1
-        options = FLIPPED if now.flipped else MODES[pages.study.mode]
-        assets = [_shown(x) for x in now.item.assets[::turn]]
-        return pages.page("card.html", card=now, rater=rater, options=options, assets=assets)
+        options, assets = SHOWN[pages.study.mode], [_shown(x) for x in now.assets]
+        return pages.page(
+            "card.html", card=now, rater=rater, options=options, assets=assets, solid=pages.solid
+        )
 
     @app.post("/event")
     def event(
@@ -160,9 +183,9 @@ def _work(app: FastAPI, pages: Pages) -> None:
 def _shown(asset: Asset) -> dict[str, object]:
     """What a card says of an asset."""
     try:
-        return {"id": asset.id, "ring": pictures.turntable(asset), "mesh": pictures.has_mesh(asset)}
+        return {"id": asset.id, "ring": pictures.turntable(asset)}
     except ValueError:
-        return {"id": asset.id, "ring": None, "mesh": pictures.has_mesh(asset)}
+        return {"id": asset.id, "ring": None}
 
 
 def _made(make: Callable[[Asset], Any], asset: Asset) -> Any:
@@ -185,4 +208,6 @@ def _assets(app: FastAPI, pages: Pages) -> None:
 
     @app.get("/asset/{name}/model.glb")
     def model(asset: found) -> Response:
+        if not pages.solid:
+            raise HTTPException(404, "no such model")
         return Response(_made(pictures.mesh, asset), 200, KEPT, "model/gltf-binary")

@@ -2,13 +2,13 @@
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from esd_bench.labelling.criteria import NAMES
+from esd_bench.labelling.criteria import NAMES, by_asset, by_side
 from esd_bench.labelling.database import Database, Rater
 from esd_bench.labelling.order import item_of, queue, turned
-from esd_bench.labelling.progress import Event, Slot, current, fold, pace
-from esd_bench.labelling.study import MODES, Asset, Item, Study
+from esd_bench.labelling.progress import Event, Slot, current, fold, pace, standing
+from esd_bench.labelling.study import SHOWN, Asset, Item, Study
 
 LONGEST_NOTE = 2000
 KEY = re.compile(r"[\w-]{8,64}")
@@ -24,11 +24,11 @@ class Card:
 
     Attributes:
         slot, item: what is judged; None at the end.
-        flipped: whether a pair's second asset is on the left.
-        state: what is answered already.
+        assets: of the item, from left to right.
+        answers, note: what is said already; answers as they are shown.
         done, total: progress.
         minutes: time left at the rater's own pace; None while it is unknown.
-        upcoming: the assets after this card, to be fetched meanwhile.
+        upcoming: the assets after this card, to be fetched meanwhile, in an order that tells nothing.
         first: whether nothing can be taken back.
         votes: what raters said, for an adjudicator: criterion -> answer -> how many.
         notes: what raters wrote, for an adjudicator.
@@ -36,8 +36,9 @@ class Card:
 
     slot: str | None
     item: Item | None
-    flipped: bool
-    state: Slot
+    assets: tuple[Asset, ...]
+    answers: dict[str, str]
+    note: str
     done: int
     total: int
     minutes: float | None
@@ -82,31 +83,46 @@ def card(database: Database, study: Study, rater: Rater) -> Card:
     done = sum(slots[x].done is not None for x in order if x in slots)
     speed = pace(slots)
     said = disputed(database, study).get(slot, []) if slot and rater.role == "adjudicator" else []
+    item, state = study.items[item_of(slot)] if slot else None, slots.get(slot or "", Slot())
+    flipped = _flipped(study, rater, slot or "")
     return Card(
         slot,
-        study.items[item_of(slot)] if slot else None,
-        study.mode == "pairs" and bool(slot) and turned(rater.seed, slot or ""),
-        slots.get(slot or "", Slot()),
+        item,
+        (item.assets[::-1] if flipped else item.assets) if item else (),
+        {name: by_side(value, flipped) for name, value in state.answers.items()},
+        state.note,
         done,
         len(order),
         None if speed is None else speed * (len(order) - done) / 60,
         _upcoming(study, order, slot),
-        not slots,
-        _votes(said),
+        not _undoable(events, order),
+        _votes(said, flipped),
         tuple(x.note for x in said if x.note),
     )
 
 
+def _flipped(study: Study, rater: Rater, slot: str) -> bool:
+    """Whether a pair's second asset is on the left."""
+    return study.mode == "pairs" and turned(rater.seed, slot)
+
+
+def _undoable(events: list[Event], order: list[str]) -> bool:
+    """Whether the last click is one that the rater can see again: not of an item that is not shown now."""
+    last = standing(events)[-1:]
+    return bool(last) and last[0].slot in order
+
+
 def _upcoming(study: Study, order: list[str], slot: str | None) -> tuple[Asset, ...]:
     later = order[order.index(slot) + 1 :] if slot else []
-    return study.items[item_of(later[0])].assets if later else ()
+    found = study.items[item_of(later[0])].assets if later else ()
+    return tuple(sorted(found, key=lambda asset: asset.id))
 
 
-def _votes(said: list[Slot]) -> dict[str, dict[str, int]]:
+def _votes(said: list[Slot], flipped: bool) -> dict[str, dict[str, int]]:
     votes: dict[str, dict[str, int]] = {name: {} for name in NAMES} if said else {}
     for slot in said:
         for name in NAMES:
-            answer = slot.answers[name]
+            answer = by_side(slot.answers[name], flipped)
             votes[name][answer] = votes[name].get(answer, 0) + 1
     return votes
 
@@ -120,16 +136,26 @@ def click(database: Database, study: Study, rater: Rater, key: str, event: Event
     """
     if not KEY.fullmatch(key):
         raise ValueError("no key")
-    if database.known(key):
-        return
     _check(event, study)
-    slots = fold(database.events(rater, study.mode))
-    if event.kind != "undo":
-        if event.slot != current(order_for(database, study, rater), slots):
+    flipped = _flipped(study, rater, event.slot)
+    # In one step, or a click in another window could come between the question and the answer.
+    with database.alone():
+        if database.known(key):
+            return
+        if not _fits(database, study, rater, event):
             raise StaleError
-        if event.kind == "done" and not slots.get(event.slot, Slot()).complete:
-            raise StaleError
-    database.add(rater, study.mode, [(key, event)])
+        kept = replace(event, value=by_asset(event.value, flipped)) if event.criterion else event
+        database.add(rater, study.mode, [(key, kept)])
+
+
+def _fits(database: Database, study: Study, rater: Rater, event: Event) -> bool:
+    """Whether the rater's present card allows a click."""
+    events, order = database.events(rater, study.mode), order_for(database, study, rater)
+    if event.kind == "undo":
+        return _undoable(events, order)
+    slots = fold(events)
+    ready = event.kind != "done" or slots.get(event.slot, Slot()).complete
+    return ready and event.slot == current(order, slots)
 
 
 def made(slot: str, kind: str, criterion: str, value: str) -> Event:
@@ -139,7 +165,7 @@ def made(slot: str, kind: str, criterion: str, value: str) -> Event:
 
 def _check(event: Event, study: Study) -> None:
     if event.kind == "answer":
-        fits = event.criterion in NAMES and event.value in MODES[study.mode]
+        fits = event.criterion in NAMES and event.value in SHOWN[study.mode]
     elif event.kind == "note":
         fits = not event.criterion and len(event.value) <= LONGEST_NOTE
     else:

@@ -3,8 +3,8 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -12,10 +12,13 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from esd_bench.gather import gather
-from esd_bench.labelling.criteria import PAIRS, SINGLE
+from esd_bench.labelling.criteria import PAIRS, SIDES, SINGLE
 
 Mode: TypeAlias = Literal["single", "pairs"]
-MODES: dict[Mode, dict[str, str]] = {"single": SINGLE, "pairs": PAIRS}
+MODES: dict[Mode, Collection[str]] = {"single": tuple(SINGLE), "pairs": PAIRS}
+"""Answers as they are stored."""
+SHOWN: dict[Mode, dict[str, str]] = {"single": SINGLE, "pairs": SIDES}
+"""Answers as raters click them, and what the buttons say."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Study:
     Attributes:
         items: what is judged, by id.
         assets: by id.
-        arms: a row a run: name, prompt, label (the method), seed, status, item; failed runs have no item.
+        arms: a row a run: name, prompt, method, label, seed, status, run, item; failed runs have no item.
         left_out: runs that can't be shown, and why.
     """
 
@@ -69,7 +72,6 @@ class Study:
     assets: dict[str, Asset]
     arms: pd.DataFrame
     left_out: tuple[tuple[str, str], ...] = ()
-    gold: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def inside(root: Path, path: Path) -> Path:
@@ -117,7 +119,7 @@ def study(
     if not made:
         why = "; ".join(f"{name}: {what}" for name, what in left_out[:1])
         raise ValueError(f"nothing to judge in {root}" + (f" ({why})" if why else ""))
-    kept = ["name", "prompt", "text", "label", "seed", "status", "run", "item"]
+    kept = ["name", "prompt", "method", "label", "seed", "status", "run", "item"]
     items, known = {x.id: x for x in made}, {x.id: x for x in assets}
     return Study(place, mode, items, known, arms[kept], tuple(left_out))
 

@@ -23,7 +23,7 @@ from esd_bench.labelling.study import Study
 Rule: TypeAlias = Literal["majority", "min", "any"]
 Missing: TypeAlias = Literal["exclude", "fail"]
 RULES: tuple[Rule, ...] = ("majority", "min", "any")
-VOTES = ("rater", "role", "source", "item", "again", "criterion", "value", "note", "at")
+VOTES = ("rater", "role", "item", "again", "criterion", "value", "at")
 
 
 def votes(database: Database, study: Study) -> pd.DataFrame:
@@ -35,14 +35,35 @@ def votes(database: Database, study: Study) -> pd.DataFrame:
             if slot.done is None or item_of(name) not in study.items:
                 continue
             who = (f"{rater.source}: {rater.name}" if rater.source else rater.name, rater.role)
-            what = (rater.source, item_of(name), name.endswith(AGAIN))
-            rows += [(*who, *what, x, y, slot.note, slot.done) for x, y in slot.answers.items()]
+            what = (item_of(name), name.endswith(AGAIN))
+            rows += [(*who, *what, x, y, slot.done) for x, y in slot.answers.items()]
     return pd.DataFrame(rows, columns=list(VOTES))
 
 
 def counted(given: pd.DataFrame) -> pd.DataFrame:
     """The answers that count: of raters, the first time an item was shown to them."""
     return given[(given["role"] == "rater") & ~given["again"].astype(bool)]
+
+
+def without(given: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The answers without those of some raters, such as who missed items whose answers are known.
+
+    Raises:
+        ValueError: when nobody of that name has finished anything.
+    """
+    raters = given[given["role"] == "rater"]
+    known = {str(x).casefold(): str(x) for x in raters["rater"].unique()}
+    for name in names:
+        if name.casefold() not in known:
+            raise ValueError(f"no rater {name!r}; there are {', '.join(known.values()) or 'none'}")
+    out = [known[name.casefold()] for name in names]
+    return given[~(given["rater"].isin(out) & (given["role"] == "rater"))]
+
+
+def adjudicated(given: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """The adjudicators' last word on an item and criterion."""
+    last = given[(given["role"] == "adjudicator") & (given["value"] != "unsure")].sort_values("at")
+    return dict(last.groupby(["item", "criterion"])["value"].last())
 
 
 def decide(answers: Sequence[str], rule: Rule = "majority") -> bool | None:
@@ -70,9 +91,7 @@ def seeds(given: pd.DataFrame, study: Study, rule: Rule = "majority") -> pd.Data
     heard = counted(given).groupby(["item", "criterion"])["value"].agg(list)
     settled = {key: decide(list(value), rule) for key, value in heard.items()}
     if rule == "majority":
-        last = given[given["role"] == "adjudicator"].sort_values("at")
-        words = last[last["value"] != "unsure"].groupby(["item", "criterion"])["value"].last()
-        settled |= {key: value == "yes" for key, value in words.items()}
+        settled |= {key: value == "yes" for key, value in adjudicated(given).items()}
     made = study.arms.copy()
     lost = made["status"] != "finished"
     for name in NAMES:

@@ -77,9 +77,8 @@ def entropies(rows: pd.DataFrame) -> Span:
     """The least and the greatest entropy of any single view: all maps share one scale."""
     scored = rows[rows["score"] == ENTROPY]
     found = [asset.views[ENTROPY][1] for asset in assets_of(scored) if ENTROPY in asset.views]
-    return (
-        (min(float(x.min()) for x in found), max(float(x.max()) for x in found)) if found else None
-    )
+    known = np.concatenate([x[np.isfinite(x)] for x in found]) if found else np.empty(0)
+    return (float(known.min()), float(known.max())) if len(known) else None
 
 
 def _card(asset: Asset, span: Span, styles: Mapping[str, Style], folder: Folder) -> Card:
@@ -105,12 +104,16 @@ def _maps(asset: Asset, span: tuple[float, float]) -> Iterator[Markup]:
         angles = asset.angles(found[0]) if found else None
         if found is None or angles is None or len(angles) != len(found[1]):
             continue
+        known = np.isfinite(found[1])
+        values, angles = found[1][known], angles[known]
+        if not known.any():
+            continue
         if what == "entropy":
-            yield sphere_map(found[1], angles, what, " nats", span)
+            yield sphere_map(values, angles, what, " nats", span)
         elif np.ptp(angles[:, 1]) < 1:
-            yield ring_map(found[1], angles, what)
+            yield ring_map(values, angles, what)
         else:
-            yield sphere_map(found[1], angles, what, "", (0.0, 1.0))
+            yield sphere_map(values, angles, what, "", (0.0, 1.0))
 
 
 def story(asset: Asset) -> Iterator[tuple[str, str]]:

@@ -1,10 +1,8 @@
 """Which plots the runs allow: intervals of the main scores, scores against lambda, seconds and memory."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from esd_bench import stats
-from esd_bench.pages.colours import WORDINGS, Style
+from esd_bench.pages.assets import assets_of
+from esd_bench.pages.colours import Style, bare
 from esd_bench.pages.plots import Point, against, rows, spreads
 from esd_bench.tables import Body, labels
 
@@ -85,9 +84,7 @@ def _points(rows: pd.DataFrame, styles: Mapping[str, Style]) -> Iterator[Point]:
         if numbers.empty:
             continue
         # The colour of a line is that of its first arm: one method, one line.
-        first = labels(rows[rows["method"] == method])[0]
-        for ending in WORDINGS:
-            first = first.removesuffix(ending)
+        first = bare(labels(rows[rows["method"] == method])[0])
         mean, interval = float(numbers.mean()), stats.bootstrap_interval(numbers)
         ends = f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else ""
         said = f"{method}, {wording}, λ = {value}: {mean:.4g}{ends}, {len(numbers)} prompts"
@@ -97,7 +94,7 @@ def _points(rows: pd.DataFrame, styles: Mapping[str, Style]) -> Iterator[Point]:
 def costs(frame: pd.DataFrame, styles: Mapping[str, Style]) -> list[Plot]:
     """Seconds an asset and peak memory by method, from the records."""
     runs = frame.drop_duplicates("run")
-    records = [_record(Path(run)) for run in runs["run"]]
+    records = [asset.record for asset in assets_of(runs)]
     known = runs.assign(
         seconds=[r.get("seconds", 0) / max(1, r.get("width", 1)) for r in records],
         memory=[r.get("peak_memory", 0) / 1e9 for r in records],
@@ -126,8 +123,3 @@ def _cost(
         if len(own := runs[(runs["label"] == label) & (runs[name] > 0)])
     }
     return [Plot(f"{title} ({unit})", spreads(title, found, styles, unit), note)] if found else []
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    path = folder / "record.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

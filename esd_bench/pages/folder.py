@@ -31,9 +31,11 @@ class Folder:
         self.root, self.files, self.fresh = root, dict[str, int](), 0
         if root.is_file() or (root.is_dir() and any(root.iterdir()) and not _ours(root)):
             raise ValueError(f"{root} holds something that is no report; choose an empty folder")
-        for name in PARTS:
-            (root / name).mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
+        # First of all, so that a build that is stopped here can go on.
         self._replace(root / MARK, b'{"made by": "esd-bench report --html"}\n')
+        for name in PARTS:
+            (root / name).mkdir(exist_ok=True)
 
     @property
     def size(self) -> int:
@@ -75,8 +77,8 @@ class Folder:
 
 def _ours(root: Path) -> bool:
     try:
-        return "made by" in json.loads((root / MARK).read_text())
-    except (OSError, ValueError):
+        return "made by" in dict(json.loads((root / MARK).read_text()))
+    except (OSError, TypeError, ValueError):
         return False
 
 

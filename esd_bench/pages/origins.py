@@ -1,7 +1,6 @@
 """What stands behind the numbers: each combination of comparability key and provenance once, with a place to link to."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,14 +60,10 @@ def _origin(id: str, rows: pd.DataFrame) -> Origin:
         rows["run"].nunique(),
         "; ".join(dict.fromkeys(rows["label"])),
         str(first["network"]),
-        tuple(_pairs(conditions(first))),
-        tuple(_pairs(json.loads(first["provenance"] or "{}"))),
+        tuple(flat(conditions(first))),
+        tuple(flat(json.loads(first["provenance"] or "{}"))),
     )
 
 
 def _version(key: str) -> str:
     return str(json.loads(key or "{}").get("version", "unknown"))
-
-
-def _pairs(value: object) -> Iterator[tuple[str, str]]:
-    yield from flat(value)

@@ -182,13 +182,14 @@ class Site:
         return {"score": score, "cards": cards, "total": len(rows), **known}
 
     def _plots(self) -> dict[str, Any]:
+        means = self.first["spread"]
         bodies = [body for body in self.first.values() if isinstance(body, Body)]
         columns = [column for body in bodies for column in body.columns]
         titles = {c.score: f"{c.name} (share)" if c.unit == "%" else c.name for c in columns}
         specs = {str(asset.folder): asset.spec for asset in assets_of(self.runs)}
         rows = charts.with_lambda(self.frame, specs)
         return {
-            "intervals": charts.intervals(bodies[0], self.styles) if bodies else [],
+            "intervals": charts.intervals(means, self.styles) if isinstance(means, Body) else [],
             "lambdas": charts.over_lambda(rows, titles, self.styles),
             "costs": charts.costs(self.frame, self.styles),
         }

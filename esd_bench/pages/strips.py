@@ -79,9 +79,9 @@ def _frame(place: Path, index: int, side: int) -> Image.Image:
     """A view on white, its longer side as long as the frame's."""
     path = place / f"{index:03d}.png"
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=["PNG"]) as file:
             view = file.convert("RGBA")
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is not a whole picture: {error}") from None
     ground = Image.new("RGBA", (max(view.size),) * 2, "white")
     ground.alpha_composite(

@@ -46,7 +46,7 @@ METHODS = ("sds", "vsd", "debiased_sds", "perp_neg", "esd")
 def natural(text: str) -> list[tuple[int, float, str]]:
     """A sort key under which 2 comes before 10."""
     parts = re.findall(r"\d+\.?\d*|\D+", text)
-    return [(0, float(x), "") if x[0].isdigit() else (1, 0.0, x) for x in parts]
+    return [(0, float(x), "") if x[0].isdecimal() else (1, 0.0, x) for x in parts]
 
 
 def labels(frame: pd.DataFrame) -> list[str]:

@@ -183,7 +183,8 @@ class Client:
     def enter(self, name: str, role: str = "rater") -> "Client":
         """Through the link, then a name."""
         assert self.ask("GET", f"/?token={self.token}").status == 200
-        assert self.ask("POST", "/start", {"name": name, "role": role}).status == 303
+        form = {"name": name, "role": role, "again": name}
+        assert self.ask("POST", "/start", form).status == 303
         return self
 
     def slot(self) -> str:
@@ -200,10 +201,12 @@ class Client:
         return self.ask("POST", "/event", {**form, "criterion": criterion, "value": value})
 
     def judge(self, answers: str = "yyy") -> str:
-        """The present card answered and finished."""
-        slot = self.slot()
+        """The present card answered and finished; of a pair f is what stands on the left, s what stands on the right."""
+        slot, sides = self.slot(), {"first": "left", "second": "right"}
         for _, event in said(slot, answers):
-            made = self.click(slot, event.kind, event.criterion, event.value)
+            made = self.click(
+                slot, event.kind, event.criterion, sides.get(event.value, event.value)
+            )
             assert made.status == 200, made.text
             assert json.loads(made.body)["kept"]
         return slot

@@ -228,6 +228,60 @@ def test_mouse_undo_note_and_reload(browser, study):
         assert page.input_value("#note") == ""
 
 
+def test_two_raters_in_one_browser_do_not_click_for_each_other(browser, study):
+    """Bob begins in a second window; Ann's next click waits until she says that she is back."""
+    with at_work(browser, study, "Ann Twin") as ann:
+        here = slot(ann)
+        bob = ann.context.new_page()
+        bob.goto(study.partition("?")[0])
+        bob.wait_for_selector(".question.active")
+        bob.click("text=Leave")
+        for name in ("ann twin", "Bob Twin"):
+            bob.fill("#name", name)
+            bob.press("#name", "Enter")
+            if name == "ann twin":
+                bob.wait_for_selector("text=Somebody has begun as Ann Twin")
+        bob.wait_for_selector(".question.active")
+        ann.keyboard.press("2")
+        ann.wait_for_selector("text=Rater: Bob Twin")
+        ann.wait_for_selector(".question.active")
+        for page in (ann, bob):
+            assert page.locator(".answer[aria-pressed=true]").count() == 0
+        ann.click("text=Leave")
+        ann.fill("#name", "Ann Twin")
+        ann.press("#name", "Enter")
+        ann.click("text=It was me")
+        ann.wait_for_selector(".answer[data-value=no][aria-pressed=true]")
+        assert slot(ann) == here
+
+
+def test_clicks_of_two_windows_wait_side_by_side(browser, tmp_path):
+    """The server is gone; both windows are closed before it is back; neither's clicks replace the other's."""
+    grid(tmp_path, prompts=1)
+    server = start(tmp_path)
+    with at_work(browser, server.url, "Ann") as one:
+        two = one.context.new_page()
+        two.goto(server.url.partition("?")[0])
+        two.wait_for_selector(".question.active")
+        server.kill()
+        one.keyboard.press("1")
+        two.click("[data-criterion=look] [data-value=no]")
+        two.fill("#note", "not yet a word")
+        for page in (one, two):
+            wait(page, "document.querySelector('#saved').textContent.includes('Not stored yet')")
+        two.close()
+        one.goto("about:blank")
+        server = start(tmp_path, port=server.port)
+        try:
+            one.goto(server.url)
+            one.wait_for_selector("[data-criterion=view] [data-value=yes][aria-pressed=true]")
+            one.wait_for_selector("[data-criterion=look] [data-value=no][aria-pressed=true]")
+            assert one.input_value("#note") == "not yet a word"
+        finally:
+            server.process.send_signal(signal.SIGINT)
+            server.process.wait(20)
+
+
 def test_by_tab_and_space_alone(browser, study):
     with at_work(browser, study, "Tabber") as page:
         page.keyboard.press("?")

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -74,6 +75,47 @@ def test_it_is_private_and_written_through(tmp_path):
     assert (tmp_path / NAME).parent.stat().st_mode & 0o077 == 0
     assert database._all("PRAGMA journal_mode") == [("wal",)]
     assert database._all("PRAGMA synchronous") == [(2,)]
+
+
+def test_a_full_disk_loses_nothing_and_stops_nothing(tmp_path):
+    database = open_database(tmp_path)
+    ann = database.rater("Ann")
+    (pages,) = database._all("PRAGMA page_count")
+    database._all(f"PRAGMA max_page_count = {pages[0] + 1}")
+    long = [("note-key-1", Event("a", "note", "", "x" * 100_000))]
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            database.add(ann, "single", long)
+    database._all("PRAGMA max_page_count = 100000")
+    assert database.add(ann, "single", long) == 1
+    assert len(database.events(ann, "single")) == 1
+
+
+def test_one_step_is_all_or_nothing(tmp_path):
+    database = open_database(tmp_path)
+
+    def broken():
+        with database.alone():
+            database.add(database.rater("Ann"), "single", said("a"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        broken()
+    assert not database.raters()
+
+
+def test_a_click_of_nobody_is_refused(tmp_path):
+    database = open_database(tmp_path)
+    nobody = replace(database.rater("Ann"), id=99)
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        database.add(nobody, "single", said("a"))
+
+
+def test_where_no_runs_are_nothing_is_made(tmp_path):
+    done = command("label", tmp_path / "nowhere", "--no-browser")
+    assert done.code == 2
+    assert "is no folder of runs" in done.err
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_reading_changes_nothing(tmp_path):

@@ -16,11 +16,14 @@ pytest.importorskip("fastapi", reason="the extra label is not installed")
 pytest.importorskip("uvicorn", reason="the extra label is not installed")
 pytest.importorskip("python_multipart", reason="the extra label is not installed")
 
+from esd_bench.labelling import session
+from esd_bench.labelling.criteria import NAMES
 from esd_bench.labelling.database import open_database, read_database
-from esd_bench.labelling.guard import LARGEST
+from esd_bench.labelling.guard import LARGEST, Guard
 from esd_bench.labelling.order import AGAIN
+from esd_bench.labelling.progress import Event, fold
 from esd_bench.labelling.study import study
-from tests.labelling.studies import Client, asset, grid, page_here
+from tests.labelling.studies import Client, asset, grid, page_here, said
 
 SCRIPT = "<script>alert('1')</script>"
 
@@ -110,6 +113,66 @@ def test_a_post_must_come_from_the_page(ann):
 def test_another_host_name_is_refused(ann):
     assert ann.ask("GET", "/", Host="evil.example").status == 400
     assert ann.ask("GET", "/", Host=f"localhost:{ann.port}").status == 200
+    assert ann.ask("GET", "/", Host=f"LOCALHOST:{ann.port}").status == 200
+    assert ann.ask("GET", "/", Host="[::1").status == 400
+
+
+@pytest.mark.parametrize(("host", "name"), [("MyBox.Lan", "mybox.lan"), ("::1", "[::1]")])
+def test_the_host_it_serves_is_known_however_it_is_written(host, name):
+    """A browser writes names small, and puts an IPv6 address in brackets."""
+
+    async def nothing(*_):
+        raise AssertionError
+
+    wall = Guard(nothing, "t", 1, host)
+    refused = wall._refused(
+        {"query_string": b"", "path": "/", "method": "GET"}, {"host": f"{name}:8765"}
+    )
+    assert refused[0] == 403, "the token is asked for, not the host"
+
+
+def test_a_name_that_is_known_is_taken_only_by_who_says_so(client):
+    name = f"Ann {uuid4().hex[:8]}"
+    client.enter(name)
+    other = Client(client.port, client.token)
+    other.ask("GET", f"/?token={client.token}")
+    asked = other.ask("POST", "/start", {"name": name.upper(), "role": "rater"})
+    assert asked.status == 200
+    assert f"Somebody has begun as {name}" in asked.text
+    assert other.ask("GET", "/card").status == 401
+    wrong = {"name": name, "role": "rater", "again": "somebody else"}
+    assert other.ask("POST", "/start", wrong).status == 200
+    assert other.ask("POST", "/start", {**wrong, "again": name}).status == 303
+    assert other.slot() == client.slot()
+
+
+def test_a_page_of_one_rater_does_not_click_for_another(client):
+    """A browser has one cookie: who begins in a second window changes it for the first one, too."""
+    client.enter(f"Ann {uuid4().hex[:8]}")
+    ann = re.search(r'data-rater="(\d+)"', client.ask("GET", "/").text)[1]
+    client.enter(f"Bob {uuid4().hex[:8]}")
+    bob = re.search(r'data-rater="(\d+)"', client.ask("GET", "/").text)[1]
+    form = {"key": uuid4().hex, "slot": client.slot(), "kind": "answer"}
+    form |= {"criterion": "view", "value": "yes"}
+    assert client.ask("GET", "/card", X_Rater=ann).status == 401
+    assert client.ask("POST", "/event", form, X_Rater=ann).status == 401
+    assert client.ask("POST", "/event", form, X_Rater=bob).status == 200
+
+
+def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(ann, root):
+    slot, key = ann.slot(), uuid4().hex
+    form = f"key={key}&slot={slot}&kind=note&value=two"
+    cookie = "; ".join(f"{k}={v}" for k, v in ann.cookies.items())
+    head = (
+        f"POST /event HTTP/1.1\r\nHost: 127.0.0.1:{ann.port}\r\nOrigin: http://127.0.0.1:{ann.port}\r\n"
+        f"X-CSRF-Token: {ann.csrf}\r\nCookie: {cookie}\r\nContent-Length: {len(form) + 6}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", ann.port), timeout=10) as wire:
+        wire.sendall((head + form).encode())
+    whole = {"key": key, "slot": slot, "kind": "note", "value": "two faces"}
+    assert ann.ask("POST", "/event", whole).status == 200
+    assert ">two faces</textarea>" in ann.ask("GET", "/card").text
 
 
 def test_a_rater_cannot_be_forged(client, root):
@@ -311,6 +374,48 @@ def test_raters_work_at_the_same_time_and_nothing_is_lost_or_doubled(tmp_path):
         assert sum(x.endswith(AGAIN) for x in done) == 1
 
 
+def test_two_windows_that_finish_at_once_finish_one_item_once(tmp_path):
+    """Asked and answered in one step: else both are told that the item is still open."""
+    grid(tmp_path, prompts=1)
+    database = open_database(tmp_path)
+    shown = study(tmp_path, database.secret("items"))
+    ann = database.rater("Ann")
+    slot = session.card(database, shown, ann).slot
+    for name in NAMES:
+        session.click(database, shown, ann, uuid4().hex, Event(slot, "answer", name, "yes"))
+    both, refused = threading.Barrier(8), []
+
+    def finish():
+        both.wait()
+        try:
+            session.click(database, shown, ann, uuid4().hex, Event(slot, "done", at=1.0))
+        except session.StaleError:
+            refused.append(1)
+
+    threads = [threading.Thread(target=finish) for _ in range(8)]
+    [x.start() for x in threads]
+    [x.join() for x in threads]
+    assert len(refused) == 7
+    assert [e.kind for e in database.events(ann, "single")].count("done") == 1
+
+
+def test_nothing_is_taken_back_that_is_not_shown(tmp_path):
+    """An undo in a study of some methods must not reopen an item of others, which nobody would see."""
+    grid(tmp_path, prompts=1)
+    database = open_database(tmp_path)
+    secret, ann = database.secret("items"), database.rater("Ann")
+    whole = study(tmp_path, secret)
+    part = study(tmp_path, secret, only={"method": "esd"})
+    (hidden,) = set(whole.items) - set(part.items)
+    database.add(ann, "single", said(hidden))
+    assert session.card(database, part, ann).first
+    with pytest.raises(session.StaleError):
+        session.click(database, part, ann, uuid4().hex, Event("", "undo"))
+    assert not session.card(database, whole, ann).first
+    session.click(database, whole, ann, uuid4().hex, Event("", "undo"))
+    assert fold(database.events(ann, "single"))[hidden].done is None
+
+
 def test_a_click_is_kept_once_and_one_for_another_card_is_refused(ann):
     slot, key = ann.slot(), uuid4().hex
     for _ in range(3):
@@ -345,21 +450,68 @@ def test_what_the_page_cannot_send_is_refused(ann, kind, criterion, value):
 
 
 def test_pairs_are_shown_on_either_side_and_kept_by_asset(tmp_path):
+    """The page names sides only: its source is the same whichever method stands on the left."""
     grid(tmp_path, prompts=6)
     with page_here(tmp_path, "pairs") as client:
         client.enter("Ann")
-        sides = set()
+        wanted, ahead = {}, set()
         shown = study(tmp_path, read_database(tmp_path).secret("items"), "pairs")
         while slot := client.slot():
             card = client.ask("GET", "/card").text
             left, right = dict.fromkeys(re.findall(r"/asset/([^/\"]+)/ring", card))
             first, second = (x.id for x in shown.items[slot.removesuffix(AGAIN)].assets)
             assert {left, right} == {first, second}
-            word = re.search(r'data-value="(\w+)" aria-pressed="false">Left', card)[1]
-            assert word == ("first" if left == first else "second")
-            sides.add(word)
-            client.judge("fff")
-    assert sides == {"first", "second"}
+            buttons = re.findall(r'data-value="(\w+)" aria-pressed="false">(\w+)', card)
+            assert buttons[:3] == [("left", "Left"), ("right", "Right"), ("same", "Equal")]
+            assert client.click(slot, "answer", "view", "first").status == 422
+            assert not re.search(r"\"(first|second)\"", card)
+            ahead |= {tuple(re.findall(r'data-next-\d="(\w+)"', card))}
+            client.click(slot, "answer", "view", "left")
+            again = client.ask("GET", "/card").text
+            assert 'data-value="left" aria-pressed="true"' in again
+            wanted[slot] = "first" if left == first else "second"
+            client.judge("fs=")
+    assert set(wanted.values()) == {"first", "second"}
+    assert {x for x in ahead if x} == {tuple(sorted(x)) for x in ahead if x}
+    (events,) = read_database(tmp_path).everything("pairs").values()
+    for slot, answers in ((x, y.answers) for x, y in fold(events).items()):
+        other = {"first": "second", "second": "first"}[wanted[slot]]
+        assert answers == {"view": wanted[slot], "count": other, "look": "same"}
+
+
+def test_an_adjudicator_of_pairs_is_told_sides_as_they_stand(tmp_path):
+    grid(tmp_path, prompts=3)
+    with page_here(tmp_path, "pairs") as served:
+        shown = study(tmp_path, read_database(tmp_path).secret("items"), "pairs")
+        for name, letter in (("Ann", "f"), ("Bob", "=")):
+            rater = Client(served.port, served.token).enter(name)
+            while slot := rater.slot():
+                card = rater.ask("GET", "/card").text
+                left = re.search(r"/asset/([^/\"]+)/ring", card)[1]
+                mine = left == shown.items[slot.removesuffix(AGAIN)].assets[0].id
+                rater.judge(letter * 3 if mine or letter == "=" else "sss")
+        chair, sides = Client(served.port, served.token).enter("Cyn", "adjudicator"), set()
+        while slot := chair.slot():
+            card = chair.ask("GET", "/card").text
+            left = re.search(r"/asset/([^/\"]+)/ring", card)[1]
+            side = "Left" if left == shown.items[slot].assets[0].id else "Right"
+            assert f"{side} 1, Equal 1" in card
+            sides.add(side)
+            chair.judge("===")
+    assert len(sides) in (1, 2)
+
+
+def test_a_three_dimensional_view_is_there_for_all_or_for_none(tmp_path):
+    first, second = asset(tmp_path, "a cat", "sds"), asset(tmp_path, "a cat", "esd")
+    glb(first / "asset.glb")
+    for expected in (False, True):
+        with page_here(tmp_path) as client:
+            client.enter("Ann")
+            assert ("model.glb" in client.ask("GET", "/card").text) == expected
+            ids = study(tmp_path, read_database(tmp_path).secret("items")).assets
+            found = [client.ask("GET", f"/asset/{x}/model.glb").status for x in ids]
+            assert found == [200 if expected else 404] * 2
+        glb(second / "asset.glb")
 
 
 def test_an_adjudicator_sees_what_is_disputed_and_no_names(tmp_path):

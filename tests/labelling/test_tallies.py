@@ -13,9 +13,18 @@ from esd_bench import stats
 from esd_bench.labelling import agreement, power, preferences
 from esd_bench.labelling.criteria import NAMES
 from esd_bench.labelling.database import open_database
+from esd_bench.labelling.exchange import identity
 from esd_bench.labelling.order import AGAIN
 from esd_bench.labelling.study import study
-from esd_bench.labelling.tallies import by_prompt, compare, decide, seeds, success, votes
+from esd_bench.labelling.tallies import (
+    by_prompt,
+    compare,
+    decide,
+    seeds,
+    success,
+    votes,
+    without,
+)
 from tests.labelling.studies import asset, grid, said
 from tests.pipeline.command import command
 
@@ -192,6 +201,14 @@ def test_pairs_by_hand(tmp_path):
     assert table[:, best].sum() == 0
     assert table.sum() == 9
     assert not preferences.preferences(made.votes, made.study, "look")
+    # Of a tie an adjudicator's word holds, and of what is none, too.
+    chair = made.database.rater("Chair", "adjudicator")
+    for item in made.study.items:
+        made.database.add(chair, "pairs", said(item, "=su"))
+    ties = {x.ties for x in preferences.preferences(made.votes, made.study, "view")}
+    assert ties == {3}
+    lost = {x.losses for x in preferences.preferences(made.votes, made.study, "count")}
+    assert lost == {3}
 
 
 # ---- files
@@ -213,9 +230,9 @@ def test_labels_go_to_another_lab_and_back(two, tmp_path_factory):
     for _ in range(2):
         done = command("label", other, "--import", out, "--tally")
         assert done.code == 0, done.err
-        assert "lab one: =Ann" in done.out
+        assert f"{identity(made.database)}: =Ann" in done.out
     there = Labels(other)
-    mine, theirs = (x.votes.assign(rater="", source="", item="") for x in (made, there))
+    mine, theirs = (x.votes.assign(rater="", item="") for x in (made, there))
     order = [*NAMES, "criterion", "value", "again"][3:]
     pd.testing.assert_frame_equal(
         mine.sort_values(order).reset_index(drop=True)[order],
@@ -227,6 +244,73 @@ def test_labels_go_to_another_lab_and_back(two, tmp_path_factory):
     assert notes == [note]
 
 
+def test_two_labs_with_a_file_and_a_rater_of_one_name_stay_two(tmp_path):
+    here, labs = grid(tmp_path / "here", 1), [grid(tmp_path / x, 1) for x in ("one", "two")]
+    for root, letters in zip(labs, ("yyy", "yny"), strict=True):
+        Labels(root).say("Ann", {}, default=letters)
+        command("label", root, "--export", root / "labels.csv")
+        assert command("label", here, "--import", root / "labels.csv").code == 0
+    given_ = Labels(here).votes
+    assert given_["rater"].nunique() == 2
+    assert sorted(given_[given_["criterion"] == "count"]["value"]) == ["no", "no", "yes", "yes"]
+
+
+def test_a_study_that_gets_its_own_labels_back_does_not_count_them_twice(two, tmp_path_factory):
+    made = Labels(two)
+    made.say("Ann", {}, default="yyy")
+    before, out = made.votes, tmp_path_factory.mktemp("out")
+    command("label", two, "--export", out / "labels.csv")
+    done = command("label", two, "--import", out / "labels.csv")
+    assert done.code == 0
+    assert "11 lines are of this study itself" in done.err
+    pd.testing.assert_frame_equal(made.votes, before)
+    # Nor when they come by way of another lab.
+    other = grid(tmp_path_factory.mktemp("other"), 2, seeds=3)
+    Labels(other).say("Bob", {}, default="nnn")
+    command("label", other, "--import", out / "labels.csv")
+    command("label", other, "--export", out / "both.csv")
+    text = "\n".join(x for x in (out / "both.csv").read_text().splitlines() if "sds" not in x)
+    (out / "both.csv").write_text(text + "\n")
+    assert (
+        "imported: 6 lines of 1 raters" in command("label", two, "--import", out / "both.csv").err
+    )
+    assert sorted(x.split(": ")[-1] for x in made.votes["rater"].unique()) == ["Ann", "Bob"]
+
+
+def test_a_file_that_comes_again_changed_is_what_it_says_now(two, tmp_path_factory):
+    other = grid(tmp_path_factory.mktemp("other"), 1)
+    theirs, out = Labels(other), tmp_path_factory.mktemp("out") / "labels.csv"
+    for letters in ("yyy", "nyy", "yyy"):
+        theirs.say("Ann", {}, default=letters)
+        command("label", other, "--export", out)
+        assert command("label", two, "--import", out).code == 0
+        views_ = Labels(two).votes.query("criterion == 'view'")["value"]
+        assert set(views_) == {"yes" if letters[0] == "y" else "no"}
+
+
+def test_a_rater_may_be_left_out_and_the_tables_say_so(two):
+    made = Labels(two)
+    made.say("Ann", {}, default="yyy")
+    made.say("Bob", {}, default="nnn")
+    made.say("Cyn", {}, default="nnn")
+    done = command("label", two, "--tally", "--without", "bob", "--without", "Cyn")
+    assert done.code == 0, done.err
+    assert "Left out of all tables: bob, Cyn." in done.out
+    kept = without(made.votes, ["bob", "Cyn"])
+    assert success(seeds(kept, made.study), made.labels()[1]).success.share == 1
+    assert "there are Ann, Bob, Cyn" in command("label", two, "--tally", "--without", "Eve").err
+    assert command("label", two, "--without", "Bob", "--no-browser").code == 2
+
+
+def test_methods_stand_in_the_order_of_all_tables(tmp_path):
+    for method in ("esd", "perp_neg", "sds"):
+        asset(tmp_path, "a cat", method, label={"perp_neg": "Perp-Neg"}.get(method, ""))
+    made = Labels(tmp_path)
+    made.database.add(made.database.rater("Ann"), "single", said(next(iter(made.study.items))))
+    out = command("label", tmp_path, "--tally").out
+    assert out.index("SDS") < out.index("Perp-Neg") < out.index("ESD")
+
+
 @pytest.mark.parametrize(
     ("change", "said_"),
     [
@@ -235,7 +319,10 @@ def test_labels_go_to_another_lab_and_back(two, tmp_path_factory):
         (("single", "pairs"), "here single"),
         ((",rater,test", ",king,test"), "no role"),
         (("mode,", "moode,"), "the first line is not"),
-        (("Ann", ""), "name"),
+        (("study,mode,rater", "rater,mode,study"), "the first line is not"),
+        (("Ann", ""), "line 2: a name has"),
+        (("Ann", "A\u202enn"), "line 2: a name has"),
+        (("Ann", "A" * 61), "line 2: a name has"),
         (("+00:00", ""), "time zone"),
         (("1970-01-01", "1970-99-99"), "line 2"),
     ],
@@ -271,6 +358,21 @@ def test_tables_show_the_success_that_raters_saw(two):
     decided = seeds(made.votes, made.study)
     for label in made.labels():
         assert rates[label] == pytest.approx(100 * success(decided, label).success.share)
+
+
+def test_what_nobody_judged_any_more_is_taken_out_of_the_runs(two):
+    made = Labels(two)
+    made.say("Ann", {(0, "ESD", 0): "yyy"})
+    made.say("Bob", {(0, "ESD", 0): "nnn", (0, "ESD", 1): "yyy"})
+    command("label", two, "--write")
+    assert len(list(two.rglob("success_rate.json"))) == len(list(two.rglob("human.json"))) == 2
+    assert command("label", two, "--write", "--without", "Bob").code == 0
+    (left,) = two.rglob("human.json")
+    assert json.loads(left.read_text())["passed"] is True
+    assert [x.parents[1] for x in two.rglob("success_rate.json")] == [left.parents[1]]
+    refused = command("label", two, "--write", "--missing", "fail")
+    assert refused.code == 2
+    assert "--missing fail is for --tally" in refused.err
 
 
 def test_the_command_says_everything_without_a_server(two, tmp_path):
@@ -323,6 +425,13 @@ def test_the_number_of_prompts_is_enough_and_one_less_is_not(rates, wanted):
     n = power.prompts_needed(*only, wanted)
     assert min(power.power(n + k, *only) for k in range(12)) >= wanted
     assert power.power(n - 1, *only) < wanted
+
+
+def test_a_number_just_below_the_most_is_found():
+    only = (0.0815, 0.1)
+    n = power.prompts_needed(*only)
+    assert 4096 < n <= power.MOST
+    assert power.prompts_needed(0.095, 0.1) is None
 
 
 def test_rates_that_cannot_be_are_refused():

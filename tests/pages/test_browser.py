@@ -79,6 +79,24 @@ def test_all_pages_open_without_a_complaint_and_without_sideways_scrolling(repor
         page.close()
 
 
+def test_long_texts_leave_room_for_pictures(context, tmp_path):
+    """A prompt of 3,000 letters and a method's name without a space: no page is wider than the screen, or all text."""
+    runs = Runs(tmp_path / "runs")
+    for text in ("y" * 3000, "word " * 600):
+        asset(runs, text, "sds", 0, label="x" * 300)
+        runs.add(text, "vsd", 0, reason="diverged")
+    pages.write(tmp_path / "runs", tmp_path / "out")
+    folder = tmp_path / "out"
+    for path in (*folder.glob("*.html"), *(folder / "prompts").iterdir()):
+        page = opened(context, path)
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path.name
+        page.set_viewport_size({"width": 1280, "height": 900})
+        if path.parent != folder or path.name == "janus.html":
+            assert page.locator(".turn").first.bounding_box()["y"] < 700, path.name
+        page.close()
+
+
 def test_nobody_gets_in_by_a_prompt(report, context):
     attack = next(
         x for x in (report.folder / "prompts").iterdir() if "&lt;script&gt;" in x.read_text()
@@ -227,6 +245,17 @@ def triangle(path: Path) -> None:
         + data
     )
     path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(parts)) + parts)
+
+
+def test_without_script_no_button_promises_a_model(browser, context, tmp_path):
+    folder = asset(Runs(tmp_path / "runs"), "a", "sds", 0)
+    triangle(folder / "asset.glb")
+    pages.write(tmp_path / "runs", tmp_path / "out")
+    (path,) = (tmp_path / "out" / "prompts").iterdir()
+    assert opened(context, path).locator("button[data-model]").is_visible()
+    bare = browser.new_context(java_script_enabled=False)
+    assert opened(bare, path).locator("button[data-model]").is_hidden()
+    bare.close()
 
 
 @pytest.mark.slow

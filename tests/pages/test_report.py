@@ -1,11 +1,16 @@
 """The folder as files: links lead somewhere, nothing is half-written, nothing of a run is markup."""
 
+import csv
+import json
 import re
 import shutil
+import struct
+import zlib
 from html.parser import HTMLParser
 from urllib.parse import urldefrag
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -224,3 +229,71 @@ def test_a_large_model_is_named_and_left_out(tmp_path):
     assert "over the 16.8 MB that a page shows" in page.read_text()
     assert not list((tmp_path / "out" / "models").iterdir())
     assert not (tmp_path / "out" / "static" / "model-viewer.min.js").exists()
+
+
+def test_plots_do_without_a_table_that_is_refused(tmp_path):
+    """Only the table of means has a row a method; the one of collapse is grouped by wording."""
+    runs = Runs(tmp_path / "runs")
+    for prompt in "abc":
+        for method, ground in (("sds", "white"), ("vsd", "black")):
+            folder = runs.add(prompt, method, 0, {"success": 1.0, "janus_rate": 0.5})
+            runs.score(folder, "clip_distance", 0.7, key={"background": ground})
+    pages.write(tmp_path / "runs", tmp_path / "out")
+    assert "Oracle success" in (tmp_path / "out" / "index.html").read_text()
+    assert "No column has an interval" in (tmp_path / "out" / "plots.html").read_text()
+
+
+def test_a_view_without_a_number_is_no_dot_and_moves_no_scale(tmp_path):
+    folder = asset(Runs(tmp_path / "runs"), "a", "sds", 0)
+    for name in ("iq", "front_share"):
+        path = folder / "scores" / f"{name}.json"
+        (found,) = json.loads(path.read_text())["scores"]
+        edit(path, scores=[{**found, "per_view": [None, *found["per_view"][1:]]}])
+    pages.write(tmp_path / "runs", tmp_path / "out")
+    (page,) = (tmp_path / "out" / "prompts").iterdir()
+    text = page.read_text()
+    assert not re.search(r"\bnan\b", text)
+    ring, sphere = (x.split('"')[0].split() for x in text.split('data-values="')[1:])
+    assert (len(ring), len(sphere)) == (35, 23)
+    assert text.count("<circle") >= 23
+
+
+def test_a_picture_that_says_it_is_huge_is_one_line(tmp_path):
+    folder = asset(Runs(tmp_path / "runs"), "a", "sds", 0)
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(b"0")), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(x)) + kind + x + struct.pack(">I", zlib.crc32(kind + x))
+        for kind, x in parts
+    )
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    (folder / "views" / "ring-15-36" / "004.png").write_bytes(content)
+    with pytest.raises(ValueError, match="004.png is not a whole picture"):
+        pages.write(tmp_path / "runs", tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", ["5", "[]", '"made by"', "{"])
+def test_a_file_of_the_same_name_makes_no_report(tmp_path, content):
+    asset(Runs(tmp_path / "runs"), "a", "sds", 0)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").write_text(content)
+    with pytest.raises(ValueError, match="no report"):
+        pages.write(tmp_path / "runs", tmp_path / "out")
+
+
+def test_no_text_of_a_download_is_a_formula(tmp_path):
+    """What a spreadsheet would run has a ' before it, which is taken away when the scores are read again."""
+    runs, evil = Runs(tmp_path / "runs"), "=HYPERLINK(\"http://x\")|'/c calc'!A0"
+    runs.add(evil, "sds", 0, {"iq": 1.0}, label="@SUM(1)")
+    runs.add("'a 10² cat", "vsd", 0, reason="-1+cmd()")
+    pages.write(tmp_path / "runs", tmp_path / "out")
+    for path in (tmp_path / "out" / "downloads").glob("*.csv"):
+        for row in csv.reader(path.read_text().splitlines()):
+            bad = [
+                x for x in row if re.match(r"[=+@\t\r-]", x) and not re.fullmatch(r"-[\d.e-]+", x)
+            ]
+            assert not bad, path.name
+    frame, again = gather(tmp_path / "runs"), gather(tmp_path / "out" / "downloads" / "scores.csv")
+    assert set(again["text"]) == {evil, "'a 10² cat"}
+    names = ["text", "label", "note", "value", "prompt"]
+    pd.testing.assert_frame_equal(frame[names], again[names])

@@ -3,21 +3,31 @@
 
 const $ = (query, of = document) => of.querySelector(query);
 const $$ = (query, of = document) => [...of.querySelectorAll(query)];
-const PLACE = `esd-label-queue-${document.body.dataset.rater}`;
+const PLACE = `esd-label-queue-${document.body.dataset.queue}`;
 const store = {
   get: (name) => { try { return localStorage.getItem(name); } catch { return null; } },
   set: (name, value) => { try { localStorage.setItem(name, value); } catch { /* a private window: the queue lives in memory */ } },
 };
 
-let queue = JSON.parse(store.get(PLACE) || "[]");
+let queue = stored();
 let pumping = false, moving = false, active = 0, turntables = [], noteTimer = null;
 
 // ---- sending: every click has a key of its own, stays in the browser's store until the server has it, and goes in order
 
+function stored() {
+  return JSON.parse(store.get(PLACE) || "[]");
+}
+
+// Read, changed and written at once, because another window of the same rater keeps its clicks there as well.
+function keep(changed) {
+  store.set(PLACE, JSON.stringify(changed(stored())));
+}
+
 function send(kind, criterion = "", value = "") {
   const slot = $(".card").dataset.slot;
-  queue.push({ key: crypto.getRandomValues(new Uint32Array(4)).join("-"), slot, kind, criterion, value });
-  store.set(PLACE, JSON.stringify(queue));
+  const click = { key: crypto.getRandomValues(new Uint32Array(4)).join("-"), slot, kind, criterion, value };
+  queue.push(click);
+  keep((clicks) => [...clicks, click]);
   if (kind === "done" || kind === "undo") busy(true);
   pump();
 }
@@ -28,10 +38,11 @@ async function pump(moved = false) {
   while (queue.length) {
     const answer = await post(queue[0]);
     if (answer === null || answer >= 500) { say("Not stored yet, trying again …", true); await sleep(700); continue; }
-    if (answer === 401 || answer === 403) { say("Open the study's link again: nothing is lost.", true); break; }
-    moved = moved || answer !== 200 || queue[0].kind === "done" || queue[0].kind === "undo";
-    queue.shift();
-    store.set(PLACE, JSON.stringify(queue));
+    if (answer === 401) return location.reload();  // somebody else has begun in this browser: the clicks wait in its store
+    if (answer === 403) { say("Open the study's link again: nothing is lost.", true); break; }
+    const sent = queue.shift();
+    moved = moved || answer !== 200 || sent.kind === "done" || sent.kind === "undo";
+    keep((clicks) => clicks.filter((click) => click.key !== sent.key));
     say("Stored");
   }
   pumping = false;
@@ -39,7 +50,7 @@ async function pump(moved = false) {
 }
 
 async function post(click) {
-  const headers = { "X-CSRF-Token": $("meta[name=csrf]").content };
+  const headers = { "X-CSRF-Token": $("meta[name=csrf]").content, "X-Rater": document.body.dataset.rater };
   try {
     return (await fetch("/event", { method: "POST", headers, body: new URLSearchParams(click) })).status;
   } catch { return null; }
@@ -143,6 +154,7 @@ async function solid(button) {
   if (flat) flat.hidden = !shown;
   if (shown) return shown.remove();
   await viewer();
+  if ($("model-viewer", pane)) return;  // asked for twice while it was loading
   const model = document.createElement("model-viewer");
   for (const [name, value] of [["src", button.dataset.model], ["camera-controls", ""], ["interaction-prompt", "none"], ["alt", "the object in 3-D"]])
     model.setAttribute(name, value);
@@ -189,6 +201,7 @@ document.body.addEventListener("input", (event) => {
   noteTimer = setTimeout(keepNote, 800);
 });
 document.body.addEventListener("focusout", (event) => event.target.id === "note" && keepNote());
+window.addEventListener("pagehide", keepNote);
 
 const KEYS = {
   ArrowLeft: () => turn(-1), ArrowRight: () => turn(1), q: () => turn(-1), e: () => turn(1),

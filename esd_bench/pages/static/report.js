@@ -141,6 +141,7 @@ report.show = async button => {
 };
 
 for (const button of document.querySelectorAll("button[data-model]")) {
+  button.parentElement.hidden = false;
   button.addEventListener("click", () => report.show(button));
 }
 // A link into a page whose details are closed opens them.
