@@ -141,6 +141,10 @@ def _tell(found: Any, output: Path) -> None:
         aside(f"not ingested: {item.path}: {why}")
     counts = len(found.made), len(found.kept), len(found.failed), len(found.refused)
     say("{} made, {} kept; {} of them failed, {} not ingested".format(*counts))
+    if found.replaced:
+        say(
+            f"{found.replaced} took the place of an earlier run of the same method, prompt and seed"
+        )
     if len(found.made) + len(found.kept) > len(found.failed):
         say(f"next: esd-bench score {output}")
     if found.failed or found.refused:

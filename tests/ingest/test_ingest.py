@@ -102,6 +102,40 @@ def test_another_texture_is_another_asset(tmp_path, runs):
     assert len(runs.find()) == 1
 
 
+def test_a_failure_is_looked_at_again(tmp_path, runs):
+    path = textured_obj(tmp_path)
+    assert "not there" in one(path, runs).failed[0][1]
+    assert (len(one(path, runs).kept), len(one(path, runs).failed)) == (1, 1)
+    Image.new("RGB", (2, 2), "red").save(tmp_path / "skin.png")
+    summary = one(path, runs)
+    assert (len(summary.made), summary.replaced, summary.failed) == (1, 1, [])
+    assert [run.record.status for run in runs.find()] == ["finished"]
+
+
+def test_axes_that_do_not_fit_cost_nobody_a_run(tmp_path, runs):
+    path = cube_gltf().save(tmp_path / "a.glb")
+    (run,) = one(path, runs).made
+    summary = ingest(
+        of_path(path, "mine", "a cube", 0), runs, Settings(views=VIEWS, size=32, up="+z")
+    )
+    assert (summary.made, summary.failed) == ([], [])
+    assert "say both --up and --front" in summary.refused[0][1]
+    assert [(x.id, x.record.status) for x in runs.find()] == [(run.id, "finished")]
+
+
+def test_what_people_judged_is_not_replaced_unasked(tmp_path, runs):
+    (run,) = one(cube_gltf().save(tmp_path / "a.glb"), runs).made
+    (run.folder / "labels").mkdir()
+    (run.folder / "labels" / "human.json").write_text("{}")
+    assert len(one(tmp_path / "a.glb", runs).kept) == 1
+    other = of_path(cube_stl(tmp_path / "b.stl"), "mine", "a cube", 0)
+    summary = ingest(other, runs, QUICK)
+    assert "people have judged" in summary.refused[0][1]
+    assert (run.folder / "labels" / "human.json").is_file()
+    summary = ingest(other, runs, Settings(views=VIEWS, size=32, again=True))
+    assert (len(summary.made), summary.replaced) == (1, 1)
+
+
 def test_broken_assets_count_and_refused_ones_do_not(tmp_path, runs):
     cube_gltf().save(tmp_path / "good.glb")
     (tmp_path / "broken.glb").write_bytes(b"glTF")
@@ -153,6 +187,7 @@ def test_pictures_bring_their_own_views_and_say_where_they_come_from(tmp_path, r
     [
         ({"views": ("cube:3",)}, "view protocol"),
         ({"up": "+y", "front": "-y"}, "not square"),
+        ({"up": "+w"}, "an axis is"),
         ({"options": {"colour": "red"}}, "no adapter has an option 'colour'"),
         ({"options": {"max_faces": "many"}}, "max_faces"),
         ({"size": 10**6}, "at most 4096"),
@@ -181,6 +216,9 @@ def test_the_command_says_what_came_of_each(tmp_path):
     assert "cut off" in said.err
     assert "2 made, 0 kept; 1 of them failed, 0 not ingested" in said.out
     assert "0 made, 2 kept" in command("ingest", assets, "-m", "mine", "-o", out, *WORDS).out
+    more = ("-m", "mine", "--prompt", "a red cat", "-o", out, *WORDS)
+    told = command("ingest", cube_stl(tmp_path / "other.stl"), *more).out
+    assert "1 took the place of an earlier run" in told
 
 
 @pytest.mark.parametrize(
