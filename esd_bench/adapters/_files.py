@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from esd_bench.adapters import Refused
+from esd_bench.paths import inside
 
 GIGABYTE = 2**30
 LONG = 300
@@ -93,14 +94,11 @@ class Folder:
             raise ValueError(f"it names {shown}, which is no path beside it")
         for text in dict.fromkeys((plain, unquote(plain))):
             try:
-                place = (self.root / text).resolve()
-                if not place.is_relative_to(self.root):
-                    raise ValueError(f"it names {shown}, which leaves its folder")
-                if place.is_file():
-                    return place
-            except (OSError, RuntimeError) as error:
-                said = getattr(error, "strerror", None) or "a link in a circle"
-                raise ValueError(f"it names {shown}: {said}") from None
+                place = inside(self.root, text)
+            except ValueError as error:
+                raise ValueError(f"it names what it may not: {error}") from None
+            if place.is_file():
+                return place
         raise ValueError(f"it names {shown}, which is not there")
 
 

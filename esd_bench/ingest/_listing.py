@@ -10,6 +10,7 @@ from typing import Any
 
 from esd_bench.adapters import Entry
 from esd_bench.ingest._reading import adapter_of, entries
+from esd_bench.paths import by_number, inside
 from esd_bench.prompts import Prompt
 
 COLUMNS = ("path", "method", "prompt", "seed")
@@ -56,9 +57,9 @@ def of_path(
     """
     items = []
     for place in _assets(path):
-        inside = entries(place)
-        items += [_entry(x, method, prompt, suite) for x in inside]
-        if not inside:
+        listed = entries(place)
+        items += [_entry(x, method, prompt, suite) for x in listed]
+        if not listed:
             name = named(method or "")
             words = Prompt(prompt) if prompt else _meant(said(place), suite)
             items.append(Item(place, name, words, guessed=not prompt))
@@ -91,12 +92,13 @@ def _assets(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    inside = [x for x in sorted(path.iterdir()) if x.name[0] != "." and adapter_of(x)]
+    visible = [x for x in path.iterdir() if x.name[0] != "."]
+    found = [x for x in sorted(visible, key=lambda x: by_number(x.name)) if adapter_of(x)]
     # A folder of meshes and their textures is no asset of pictures.
-    if not any(x.is_file() for x in inside) and adapter_of(path):
+    if not any(x.is_file() for x in found) and adapter_of(path):
         yield path
     else:
-        yield from inside
+        yield from found
 
 
 def said(path: Path) -> str:
@@ -105,7 +107,7 @@ def said(path: Path) -> str:
     Raises:
         ValueError: when no word is left.
     """
-    stem = path.stem if path.is_file() else path.name
+    stem = path.stem if path.is_file() else path.resolve().name
     text = " ".join(re.split(r"[_\-\s]+", stem)).strip()
     if not text:
         raise ValueError(f"{path.name} is no prompt; say it by --prompt or a manifest")
@@ -159,9 +161,13 @@ def _object(line: str, where: str) -> Mapping[str, Any]:
 
 
 def _item(row: Mapping[str, Any], folder: Path, method: str | None) -> Item:
+    if None in row:  # of the csv module: cells beyond the columns
+        raise ValueError('more cells than columns; a prompt with a comma stands in "double quotes"')
     unknown = [key for key in row if key not in COLUMNS]
     if unknown:
-        raise ValueError(f"columns are {', '.join(COLUMNS)}, not {str(unknown[0])!r}")
+        raise ValueError(f"columns are {', '.join(COLUMNS)}, not {str(unknown[0])[:60]!r}")
+    if "path" not in row:
+        raise ValueError("no path; an empty one says that the method made nothing")
     cells = {key: "" if row.get(key) is None else str(row[key]).strip() for key in COLUMNS}
     name = cells["method"] or method or ""
     if not cells["prompt"]:
@@ -169,23 +175,10 @@ def _item(row: Mapping[str, Any], folder: Path, method: str | None) -> Item:
     digits = cells["seed"]
     if digits and not (digits.isdecimal() and len(digits) < 19):
         raise ValueError(f"a seed is a whole number from 0, not {digits!r}")
-    path = inside(folder, cells["path"]) if cells["path"] else None
+    path = folder / cells["path"] if cells["path"] else None
+    if path:
+        inside(folder, path)
     return Item(path, named(name), Prompt(cells["prompt"]), int(digits) if digits else -1)
-
-
-def inside(folder: Path, name: str) -> Path:
-    """A path of a manifest.
-
-    Raises:
-        ValueError: when it leaves the manifest's folder.
-    """
-    try:
-        place = (folder / name).resolve()
-        if place.is_relative_to(folder.resolve()):
-            return folder / name
-    except (OSError, ValueError, RuntimeError):
-        pass
-    raise ValueError(f"{name!r} leaves the manifest's folder")
 
 
 def named(method: str) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 from esd_bench import plugins
 from esd_bench.adapters import _stills
 from esd_bench.adapters._posed import name_of
-from esd_bench.adapters._stills import lossy, numeric
+from esd_bench.adapters._stills import lossy
 from esd_bench.adapters.pictures import pictures, reads
 from esd_bench.cameras import band, ring, sphere
 from esd_bench.views import ViewSet
@@ -70,13 +70,6 @@ def test_every_folder_has_one_adapter_at_most(tmp_path):
                 if importlib.import_module(f"esd_bench.adapters.{x}").reads(path)
             ]
             assert found == ([adapter] if adapter else []), path
-
-
-def test_names_are_sorted_by_their_numbers():
-    names = ["rgb_10.png", "rgb_2.png", "a.png", "rgb_2b.png", "1.png", "0001.png", ""]
-    assert sorted(names, key=numeric) == [
-        "", "0001.png", "1.png", "a.png", "rgb_2.png", "rgb_2b.png", "rgb_10.png",
-    ]  # fmt: skip
 
 
 # ---- with cameras --------------------------------------------------------------------------------------------------
@@ -311,7 +304,7 @@ def test_nothing_outside_is_opened(tmp_path, name):
     said = json.loads((path / "transforms.json").read_text())
     said["frames"][1]["file_path"] = name
     (path / "transforms.json").write_text(json.dumps(said))
-    with pytest.raises(ValueError, match="outside of it|has no file|too long|null") as error:
+    with pytest.raises(ValueError, match="leaves its folder|has no file|too long|no path") as error:
         pictures(path)
     assert "\n" not in str(error.value)
 
@@ -372,7 +365,7 @@ def test_other_files_of_cameras_are_one_line(tmp_path, name, content):
 def test_a_file_of_cameras_elsewhere(tmp_path):
     path = ring_folder(tmp_path / "a", 2)
     (tmp_path / "out.csv").write_text("azimuth,elevation\n0,0\n1,0\n")
-    with pytest.raises(ValueError, match="outside of it"):
+    with pytest.raises(ValueError, match="leaves its folder"):
         pictures(path, cameras="../out.csv")
     with pytest.raises(ValueError, match="has no file"):
         pictures(path, cameras="my.json")

@@ -241,7 +241,7 @@ def test_links_out_of_the_folder_are_not_followed(tree, tmp_path):
     picture = tree / "shap-e" / "2" / "0" / "rgb_3.png"
     picture.unlink()
     picture.symlink_to(other / "rgb_0.png")
-    with pytest.raises(ValueError, match="names a file outside of it: 'rgb_3.png'"):
+    with pytest.raises(ValueError, match="'rgb_3.png' leaves its folder"):
         gpteval3d(tree / "shap-e" / "2" / "0")
 
 
@@ -367,14 +367,14 @@ def test_hostile_trials(tmp_path):
         threestudio(path)
     config.unlink()
     config.symlink_to(trial(tmp_path / "u" / "x@1") / "configs" / "parsed.yaml")
-    with pytest.raises(ValueError, match="outside of it"):
+    with pytest.raises(ValueError, match="leaves its folder"):
         threestudio(path)
 
 
 def test_pictures_of_a_trial_that_lie_elsewhere(tmp_path):
     path, other = trial(tmp_path / "t" / "x@1"), trial(tmp_path / "u" / "x@1")
     (path / "save" / "it900-test").symlink_to(other / "save" / "it300-test")
-    with pytest.raises(ValueError, match="outside of it"):
+    with pytest.raises(ValueError, match="leaves its folder"):
         threestudio(path)
     with pytest.raises(ValueError, match="holds no assets of threestudio"):
         threestudio(tmp_path / "nowhere")

@@ -1,6 +1,7 @@
 """Which assets there are: folders by name, manifests row by row, seeds, and what may not be."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_a_manifest(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("path,prompt\n../a.glb,x\n", "line 2: .*leaves the manifest's folder"),
+        ("path,prompt\n../a.glb,x\n", "line 2: .*leaves its folder"),
         ("path,prompt\n/etc/passwd,x\n", "leaves"),
         ("path,prompt\nlink.glb,x\n", "leaves"),
         ("path,prompt,colour\na.glb,x,red\n", "columns are"),
@@ -69,7 +70,9 @@ def test_a_manifest(tmp_path):
         ("path,prompt,seed\na.glb,x,-1\n", "whole number"),
         ("path,prompt,seed\na.glb,x,1\na.glb,x,1\n", "have the seed 1"),
         ("path,prompt,method\na.glb,x,../m\n", "method's name"),
-        ("path,prompt\na.glb,x,y,z\n", "columns are"),
+        ("path,prompt\na.glb,x,y,z\n", "more cells than columns"),
+        ("method,prompt\nmine,x\n", "line 2: no path"),
+        (f"path,prompt\n{'x' * 300},x\n", "too long"),
         ("", "lists no assets"),
     ],
 )
@@ -101,6 +104,27 @@ def test_methods_that_would_share_a_folder_do_not_share_seeds(tmp_path):
     rows = "path,method,prompt\na.glb,my-one,x\na.glb,my_one,x\n"
     (tmp_path / "list.csv").write_text(rows)
     assert [i.seed for i in of_manifest(tmp_path / "list.csv", None, 0)] == [0, 1]
+
+
+def test_assets_are_numbered_as_people_count(tmp_path):
+    for name in ("cat_10.glb", "cat_9.glb"):
+        glb(tmp_path / name)
+    items = of_path(tmp_path, "mine", "a cat", 0)
+    assert [(i.path.name, i.seed) for i in items] == [("cat_9.glb", 0), ("cat_10.glb", 1)]
+
+
+def test_the_present_folder_has_a_name(tmp_path, monkeypatch):
+    place = ring_folder(tmp_path / "a_red_cat", 4)
+    monkeypatch.chdir(place)
+    (item,) = of_path(Path(), "mine", None, 0)
+    assert item.prompt.text == "a red cat"
+
+
+def test_a_file_that_nothing_reads_is_no_tree(tmp_path):
+    (tmp_path / "a_cat.fbx").write_bytes(b"")
+    assert told(of_path(tmp_path / "a_cat.fbx", "mine", None, 0)) == [
+        ("a_cat.fbx", "mine", "a cat", 0)
+    ]
 
 
 def test_one_file_is_one_asset(tmp_path):
