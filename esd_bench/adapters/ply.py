@@ -11,6 +11,7 @@ from esd_bench.adapters._files import (
     broken_means_value_error,
     read,
 )
+from esd_bench.adapters._ply_faces import are_mixed
 from esd_bench.adapters._surface import solid
 from esd_bench.adapters._trimesh import Beside, surface
 
@@ -66,6 +67,16 @@ def _checked(content: bytes, max_faces: int) -> bytes:
     head, mark, body = content.partition(b"end_header")
     if not mark or len(head) > HEAD:
         raise ValueError("its header does not end")
+    if b" packed_position" in head:
+        raise Refused("compressed splats are not read; store them as an ordinary PLY of splats")
+    _bounded(head, body, max_faces)
+    if are_mixed(head, memoryview(body)[body.find(b"\n") + 1 :]):
+        raise Refused("its faces have different numbers of corners; triangulate it")
+    return head.replace(b"element edge", b"element egde") + mark + body
+
+
+def _bounded(head: bytes, body: bytes, max_faces: int) -> None:
+    """Refuse what declares, or as text holds, more than is allowed."""
     declared: dict[bytes, int] = {}
     for line in head.splitlines():
         words = line.split()
@@ -79,4 +90,3 @@ def _checked(content: bytes, max_faces: int) -> bytes:
         raise Refused("it has more than faces and vertices in great number")
     if b"format ascii" in head and body.count(b"\n") > 5 * max_faces:
         raise Refused(f"more than {5 * max_faces} lines; --set max_faces=N allows more")
-    return head.replace(b"element edge", b"element egde") + mark + body

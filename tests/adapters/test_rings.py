@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esd_bench import omega, plugins
-from esd_bench.adapters import _stills
+from esd_bench.adapters import Refused, _stills
 from esd_bench.adapters import gpteval3d as gpteval3d_file
 from esd_bench.adapters import threestudio as threestudio_file
 from esd_bench.adapters._films import is_film
@@ -118,6 +118,15 @@ def test_columns(tmp_path):
     np.testing.assert_array_equal(views.rgba.permute(0, 2, 3, 1).numpy()[..., :3], pictures(5))
     with pytest.raises(ValueError, match="96 pixels wide, not 7 equal columns"):
         video(tmp_path / "a.png", columns=7)
+
+
+def test_a_broken_film_is_a_film(tmp_path):
+    for name in ("a.mp4", "b.webm", "c.GIF"):
+        (tmp_path / name).write_bytes(b"")
+        assert reads_it(tmp_path / name) == ["video"]
+        with pytest.raises(ValueError, match="not a whole animation") as caught:
+            video(tmp_path / name)
+        assert not isinstance(caught.value, Refused)
 
 
 def test_a_single_picture_is_no_film(tmp_path):
