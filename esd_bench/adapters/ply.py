@@ -46,7 +46,7 @@ def ply(
         path: the file; its texture (``comment TextureFile``) lies beside it.
         max_faces: more are refused.
         max_pixels: of its texture.
-        max_bytes: of a file.
+        max_bytes: of the file, and of what it names together.
 
     Raises:
         ValueError: one line, for a file that is broken, empty, a point cloud or more than allowed.
