@@ -19,9 +19,10 @@ from torch import Tensor
 
 from esd_bench import __version__
 from esd_bench.adapters import Pictures, Refused, Solid
+from esd_bench.axes import axes, axis
 from esd_bench.cameras import protocol
 from esd_bench.ingest import _reading as reading
-from esd_bench.ingest._framing import axes, axis, distance, filled, framed, placed
+from esd_bench.ingest._framing import distance, filled, framed, placed
 from esd_bench.ingest._listing import Item, of_manifest, of_path
 from esd_bench.pictures import sheet, turntable
 from esd_bench.spec import Choice, RunSpec, Stage, canonical
@@ -204,7 +205,7 @@ class _Work:
         how = {
             "sha256": reading.digest(path),
             "adapter": adapter,
-            "options": reading.chosen(adapter, chosen.options),
+            "options": self._options(adapter),
             "up": chosen.up,
             "front": chosen.front,
         }
@@ -217,6 +218,12 @@ class _Work:
         }
         asked = hashlib.sha256(canonical(everything).encode()).hexdigest()
         return {"file": path.name, **how, "request": asked}, adapter
+
+    def _options(self, adapter: str) -> dict[str, Any]:
+        """Those of the options that the adapter has; axes are one of those that places cameras by them."""
+        named = {"up": self.settings.up, "front": self.settings.front}
+        given = {key: value for key, value in named.items() if value}
+        return reading.chosen(adapter, {**given, **self.settings.options})
 
     def _old(self) -> list[Run]:
         """Runs that stand for the same as this asset."""
@@ -244,7 +251,7 @@ class _Work:
             return {}, {}, "the method made nothing"
         assert self.item.path
         try:
-            asset = reading.read(self.item.path, adapter, self.settings.options)
+            asset = reading.read(self.item.path, adapter, self._options(adapter))
             if isinstance(asset, Pictures):
                 views, told = dict(asset.views), _told(asset.facts, asset.views)
             else:
@@ -341,7 +348,7 @@ def _turn(up: str, front: str) -> Float[Tensor, "3 3"]:
     try:
         return axes(up, front)
     except ValueError as error:
-        raise Refused(f"{error}; say both --up and --front") from None
+        raise Refused(str(error)) from None
 
 
 def _told(facts: Mapping[str, Any], views: Mapping[str, ViewSet]) -> dict[str, Any]:

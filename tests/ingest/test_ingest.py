@@ -13,6 +13,7 @@ from esd_bench.ingest import Settings, _reading, ingest, of_manifest, of_path
 from esd_bench.store import RunStore
 from esd_bench.stored import views_of
 from esd_bench.views import ViewSet
+from tests.adapters.captures import blender, turns
 from tests.adapters.meshes import SIDES, cube_gltf, cube_obj, cube_stl
 from tests.adapters.test_mesh_files import textured_obj
 from tests.pipeline.command import command
@@ -119,8 +120,20 @@ def test_axes_that_do_not_fit_cost_nobody_a_run(tmp_path, runs):
         of_path(path, "mine", "a cube", 0), runs, Settings(views=VIEWS, size=32, up="+z")
     )
     assert (summary.made, summary.failed) == ([], [])
-    assert "say both --up and --front" in summary.refused[0][1]
+    assert "not square to each other; say both" in summary.refused[0][1]
     assert [(x.id, x.record.status) for x in runs.find()] == [(run.id, "finished")]
+
+
+def test_axes_of_cameras_are_said_as_those_of_meshes(tmp_path, runs):
+    path = blender(tmp_path / "a", turns(4))
+    (plain,) = one(path, runs).made
+    above = "-z"
+    (turned,) = one(path, runs, Settings(size=32, up=above, front="-y", suite="turned")).made
+    assert turned.record.source["options"] == {"front": "-y", "up": above}
+    first, second = (views_of(x, x.spec.views[0]).cameras.elevation for x in (plain, turned))
+    torch.testing.assert_close(first, -second)
+    summary = ingest(of_path(path, "mine", "x", 0), runs, Settings(size=32, up="+y", suite="no"))
+    assert "say both" in summary.refused[0][1]
 
 
 def test_what_people_judged_is_not_replaced_unasked(tmp_path, runs):
