@@ -23,13 +23,13 @@ from esd_bench.axes import axes, axis
 from esd_bench.cameras import protocol
 from esd_bench.ingest import _reading as reading
 from esd_bench.ingest._framing import distance, filled, framed, placed
-from esd_bench.ingest._listing import Item, of_manifest, of_path
+from esd_bench.ingest._listing import Item, of_manifest, of_path, passed_over
 from esd_bench.pictures import sheet, turntable
 from esd_bench.spec import Choice, RunSpec, Stage, canonical
 from esd_bench.store import Run, RunRecord, RunStore
 from esd_bench.views import ViewSet
 
-__all__ = ["Item", "Settings", "Summary", "ingest", "of_manifest", "of_path"]
+__all__ = ["Item", "Settings", "Summary", "ingest", "of_manifest", "of_path", "passed_over"]
 
 ENGINE = "ingest"
 VERSION = 1

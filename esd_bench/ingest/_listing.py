@@ -14,6 +14,13 @@ from esd_bench.paths import by_number, inside
 from esd_bench.prompts import Prompt
 
 COLUMNS = ("path", "method", "prompt", "seed")
+MESHES = ("gltf", "obj", "ply", "stl")
+"""Adapters of files beside which a folder of pictures holds their textures."""
+BESIDE = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tga", ".tif", ".tiff", ".mtl", ".bin"),
+    *(".txt", ".md", ".pdf", ".html", ".json", ".jsonl", ".csv", ".yaml", ".yml", ".log"),
+)
+"""Endings of what lies beside assets: textures, buffers and notes."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -86,19 +93,35 @@ def _meant(words: str, suite: Sequence[Prompt]) -> Prompt:
     return Prompt(words)
 
 
-def _assets(path: Path) -> Iterator[Path]:
+def _assets(path: Path) -> list[Path]:
+    """The assets at a path, or in a folder that is none itself."""
     if not path.exists():
         raise ValueError(f"no file or folder {path}")
     if not path.is_dir():
-        yield path
-        return
-    visible = [x for x in path.iterdir() if x.name[0] != "."]
-    found = [x for x in sorted(visible, key=lambda x: by_number(x.name)) if adapter_of(x)]
+        return [path]
+    readers = {x: adapter_of(x) for x in _visible(path)}
+    found = [x for x, reader in readers.items() if reader]
     # A folder of meshes and their textures is no asset of pictures.
     if not any(x.is_file() for x in found) and adapter_of(path):
-        yield path
-    else:
-        yield from found
+        return [path]
+    if any(reader in MESHES for x, reader in readers.items() if x.is_file()):
+        found = [x for x in found if not (x.is_dir() and readers[x] == "pictures")]
+    return found
+
+
+def passed_over(path: Path) -> list[Path]:
+    """What lies in a folder of assets and is neither one of them nor what often lies beside them."""
+    assets = set(_assets(path))
+    if not path.is_dir() or path in assets:
+        return []
+    rest = [x for x in _visible(path) if x not in assets]
+    return [x for x in rest if x.is_dir() or x.suffix.lower() not in BESIDE]
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What is not hidden in a folder, by number."""
+    inside = (x for x in folder.iterdir() if x.name[0] != ".")
+    return sorted(inside, key=lambda x: by_number(x.name))
 
 
 def said(path: Path) -> str:

@@ -21,8 +21,10 @@ def adapter_of(path: Path) -> str:
 def entries(path: Path) -> list[Entry]:
     """The assets of a folder that holds several, as its adapter lists them; none for what is an asset itself."""
     name = adapter_of(path) if path.is_dir() else ""
-    module = importlib.import_module(f"esd_bench.adapters.{name}") if name else None
-    return module.items(path) if hasattr(module, "items") else []
+    if not name:
+        return []
+    listed = getattr(importlib.import_module(f"esd_bench.adapters.{name}"), "items", None)
+    return listed(path) if listed else []
 
 
 def read(path: Path, adapter: str, options: Mapping[str, Any]) -> Solid | Pictures:

@@ -222,9 +222,11 @@ def test_the_command_says_what_came_of_each(tmp_path):
     assets.mkdir()
     cube_gltf().save(assets / "a_red_cat.glb")
     (assets / "b_broken.glb").write_bytes(b"glTF")
+    (assets / "c.usdz").write_bytes(b"")
     said = command("ingest", assets, "--method", "mine", "--out", out, *WORDS)
     assert said.code == 2
     assert "a_red_cat.glb: 'a red cat', by its name" in said.err
+    assert "passed over: c.usdz" in said.err
     assert "failed: " in said.err
     assert "cut off" in said.err
     assert "2 made, 0 kept; 1 of them failed, 0 not ingested" in said.out

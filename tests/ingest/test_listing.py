@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from esd_bench.ingest import of_manifest, of_path
+from esd_bench.ingest import of_manifest, of_path, passed_over
 from esd_bench.prompts import Prompt
 from tests.adapters.captures import ring_folder, trial
 from tests.adapters.meshes import cube_gltf, cube_ply
@@ -37,6 +37,22 @@ def test_assets_of_one_prompt_get_seeds_that_count_up(tmp_path):
     for name in ("a.glb", "b.glb", "c.glb"):
         glb(tmp_path / name)
     assert [i.seed for i in of_path(tmp_path, "mine", "a red cat", 4)] == [4, 5, 6]
+
+
+def test_what_is_passed_over_is_known(tmp_path):
+    for name in ("a.glb", "more/b.glb", "c.fbx", "notes.txt", "skin.png"):
+        glb(tmp_path / name)
+    ring_folder(tmp_path / "textures", 3)
+    assert told(of_path(tmp_path, "mine", None, 0)) == [("a.glb", "mine", "a", 0)]
+    assert [x.name for x in passed_over(tmp_path)] == ["c.fbx", "more", "textures"]
+    assert passed_over(tmp_path / "a.glb") == passed_over(tmp_path / "textures") == []
+
+
+def test_folders_of_pictures_without_meshes_are_assets(tmp_path):
+    for name in ("a_cat", "a_dog"):
+        ring_folder(tmp_path / name, 3)
+    assert [x[2] for x in told(of_path(tmp_path, "mine", None, 0))] == ["a cat", "a dog"]
+    assert passed_over(tmp_path) == []
 
 
 def test_a_manifest(tmp_path):
