@@ -109,10 +109,14 @@ def pixels(image: Image.Image, name: object) -> Rgba:
         ValueError: when it is broken.
     """
     try:
-        if image.mode.startswith("I;16"):
-            grey = (np.asarray(image).astype(np.uint32) + 128) // 257
+        if image.mode == "F":
+            raise Refused(f"{name} has colours of the kind F; make it RGB or RGBA")
+        if image.mode.startswith("I"):
+            grey = (np.asarray(image).clip(0, 65535).astype(np.uint32) + 128) // 257
             return np.stack([*[grey] * 3, np.full_like(grey, 255)], -1).astype(np.uint8)
         return np.array(image.convert("RGBA"))
+    except Refused:
+        raise
     except Exception as error:
         raise ValueError(f"{name} is not a whole picture: {_line(error, name)}") from None
 

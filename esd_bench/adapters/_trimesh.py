@@ -19,9 +19,9 @@ from PIL import Image
 
 from esd_bench.adapters import Refused
 from esd_bench.adapters._files import Folder
-from esd_bench.adapters._images import picture
 from esd_bench.adapters._surface import Material, Surface
 from esd_bench.adapters._texture import Picture
+from esd_bench.adapters._texture_files import picture
 from esd_bench.glb import load_trimesh
 
 _NUMBER = r"\s+[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?=\s)"

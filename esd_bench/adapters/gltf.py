@@ -17,9 +17,9 @@ from esd_bench.adapters._files import (
     broken_means_value_error,
     read,
 )
-from esd_bench.adapters._images import picture
 from esd_bench.adapters._surface import Material, Surface, solid
 from esd_bench.adapters._texture import Wrap
+from esd_bench.adapters._texture_files import picture
 
 WRAPS: dict[Any, Wrap] = {10497: "repeat", 33648: "mirror", 33071: "clamp"}
 

@@ -22,7 +22,7 @@ SPLAT = ("f_dc_0", "scale_0", "rot_0")
 
 def reads(path: Path) -> bool:
     """A file whose name ends in ``.ply`` and whose header is not that of a splat."""
-    if path.suffix.lower() != ".ply":
+    if path.suffix.lower() != ".ply" or (path.exists() and not path.is_file()):
         return False
     try:
         with path.open("rb") as file:

@@ -1,6 +1,7 @@
 """Which assets there are, whose they are, and what they should show."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from esd_bench.adapters import Entry
+from esd_bench.adapters import NO_SEED, Entry
 from esd_bench.ingest._reading import adapter_of, entries
 from esd_bench.paths import by_number, inside
 from esd_bench.prompts import Prompt
@@ -32,14 +33,14 @@ class Item:
         path: a file or folder; None where the method made nothing.
         method: the name of who made it.
         prompt: what it should show.
-        seed: tells assets of one method and prompt apart; -1 is not yet given.
+        seed: tells assets of one method and prompt apart; :data:`NO_SEED` is not yet given.
         guessed: whether the prompt is the file's name.
     """
 
     path: Path | None
     method: str
     prompt: Prompt
-    seed: int = -1
+    seed: int = NO_SEED
     guessed: bool = False
 
 
@@ -71,7 +72,10 @@ def of_path(
             words = Prompt(prompt) if prompt else _meant(said(place), suite)
             items.append(Item(place, name, words, guessed=not prompt))
     if not items:
-        raise ValueError(f"no asset in {path}: `esd-bench list adapters` says what is read")
+        raise ValueError(
+            f"no asset in {path}: `esd-bench list adapters` says what is read; "
+            "for assets in its subfolders write a manifest"
+        )
     return seeded(items, seed)
 
 
@@ -158,16 +162,16 @@ def of_manifest(path: Path, method: str | None, seed: int) -> list[Item]:
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read {path}: {error}") from None
     if path.suffix.lower() == ".jsonl":
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 yield number, _object(line, f"{path}, line {number}")
         return
     try:
-        reader = csv.DictReader(lines, strict=True)
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         yield from ((reader.line_num, row) for row in reader)
     except csv.Error as error:
         raise ValueError(f"{path} is not CSV: {error}") from None
@@ -201,7 +205,7 @@ def _item(row: Mapping[str, Any], folder: Path, method: str | None) -> Item:
     path = folder / cells["path"] if cells["path"] else None
     if path:
         inside(folder, path)
-    return Item(path, named(name), Prompt(cells["prompt"]), int(digits) if digits else -1)
+    return Item(path, named(name), Prompt(cells["prompt"]), int(digits) if digits else NO_SEED)
 
 
 def named(method: str) -> str:

@@ -83,6 +83,8 @@ def digest(path: Path) -> str:
             for file in files:
                 value.update(f"{file.relative_to(path).as_posix()}\0{_of(file)}\n".encode())
             return value.hexdigest()
+        if not path.is_file():
+            raise Refused(f"{path.name} is neither a file nor a folder")
         return _of(path)
     except OSError as error:
         raise Refused(f"cannot read {path.name}: {error.strerror}") from None

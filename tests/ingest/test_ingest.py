@@ -1,6 +1,7 @@
 """Assets become ordinary runs: seen from the right side, made once, counted when broken, scored and tabulated."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -134,6 +135,12 @@ def test_axes_of_cameras_are_said_as_those_of_meshes(tmp_path, runs):
     torch.testing.assert_close(first, -second)
     summary = ingest(of_path(path, "mine", "x", 0), runs, Settings(size=32, up="+y", suite="no"))
     assert "say both" in summary.refused[0][1]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path, runs):
+    os.mkfifo(tmp_path / "a.glb")
+    summary = ingest(of_path(tmp_path / "a.glb", "mine", "a cat", 0), runs, QUICK)
+    assert "neither a file nor a folder" in summary.refused[0][1]
 
 
 def test_what_people_judged_is_not_replaced_unasked(tmp_path, runs):

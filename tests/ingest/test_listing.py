@@ -75,6 +75,15 @@ def test_a_manifest(tmp_path):
     assert told(of_manifest(tmp_path / "list.jsonl", "two", 0)) == expected
 
 
+def test_rows_end_where_csv_and_jsonl_say(tmp_path):
+    glb(tmp_path / "a.glb")
+    (tmp_path / "list.csv").write_text('path,prompt\r\na.glb,"a cat\u2028on a mat"\r\n')
+    (tmp_path / "list.jsonl").write_text('{"path": "a.glb", "prompt": "a cat\u2028on a mat"}\r\n')
+    for name in ("list.csv", "list.jsonl"):
+        (item,) = of_manifest(tmp_path / name, "mine", 0)
+        assert item.prompt.text == "a cat\u2028on a mat"
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -155,6 +164,14 @@ def gpteval3d(tmp_path):
     for place in ("mvdream/0/0", "mvdream/0/1", "mvdream/12/0", "shap-e/12/0"):
         ring_folder(tmp_path / place, 4, name="rgb_{}.png")
     return tmp_path
+
+
+def test_seeds_of_a_tree_may_have_names_or_none(tmp_path):
+    for place in ("m/cat/seed_3", "m/cat/seed_12", "m/dog/one", "m/dog/two"):
+        ring_folder(tmp_path / place, 4, name="rgb_{}.png")
+    assert [(i.prompt.text, i.seed) for i in of_path(tmp_path, None, None, 0)] == [
+        ("cat", 3), ("cat", 12), ("dog", 0), ("dog", 1),
+    ]  # fmt: skip
 
 
 def test_numbers_of_a_tree_mean_prompts_of_a_suite(tmp_path):
