@@ -195,11 +195,10 @@ def _shaded(
         rgba = _colour(surface, surface.materials[0], face, weights)
         return _lit(rgba, face, light)
     rgba = torch.ones(len(face), 4)
-    for number, material in enumerate(surface.materials):
+    for number in shared.bincount().nonzero()[:, 0].tolist():  # of perhaps thousands
         own = (shared == number).nonzero()[:, 0]
-        if len(own):
-            share = None if weights is None else weights[own]
-            rgba[own] = _colour(surface, material, face[own], share)
+        share = None if weights is None else weights[own]
+        rgba[own] = _colour(surface, surface.materials[number], face[own], share)
     return _lit(rgba, face, light)
 
 

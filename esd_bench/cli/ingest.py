@@ -30,7 +30,7 @@ def ingest(
     ] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(help="A CSV or JSONL instead: path, method, prompt and seed; see below."),
+        typer.Option(help="A CSV or JSONL instead: path, method, prompt and seed; see above."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed where none is given.")] = 0,
     suite: Annotated[str, typer.Option(help="Assets are compared within a suite.")] = "ingested",

@@ -97,7 +97,7 @@ class Summary:
         made, kept: runs that were made now, and that were there already.
         replaced: of those made, how many took the place of another, or of the same asset as it was.
         failed: of both, those whose asset is broken or empty, and why: they count as failed runs.
-        refused: assets that no run was made of, and why.
+        refused: assets that no run was made of, and why: more than is allowed, or another process is at it.
     """
 
     made: list[Run] = field(default_factory=list)
@@ -130,7 +130,7 @@ def ingest(
         watch(0)
         try:
             run, new, before = _Work(item, store, settings, watch).run()
-        except (Refused, ImportError) as error:
+        except (Refused, ImportError, BlockingIOError) as error:
             summary.refused.append((item, str(error)))
             continue
         (summary.made if new else summary.kept).append(run)

@@ -137,6 +137,19 @@ def test_axes_of_cameras_are_said_as_those_of_meshes(tmp_path, runs):
     assert "say both" in summary.refused[0][1]
 
 
+def test_what_another_process_makes_is_left_to_it(tmp_path, runs):
+    for name in ("a", "b"):
+        cube_gltf().save(tmp_path / f"{name}.glb")
+    items = of_path(tmp_path, "mine", None, 0)
+    (run,) = ingest(items[:1], runs, QUICK).made
+    again = Settings(views=VIEWS, size=32, again=True)
+    with runs.begin([run.spec]):
+        summary = ingest(items, runs, again)
+    assert "another process" in summary.refused[0][1]
+    assert [x.spec.prompt.text for x in summary.made] == ["b"]
+    assert len(runs.find()) == 2
+
+
 def test_a_pipe_is_not_waited_for(tmp_path, runs):
     os.mkfifo(tmp_path / "a.glb")
     summary = ingest(of_path(tmp_path / "a.glb", "mine", "a cat", 0), runs, QUICK)
