@@ -11,8 +11,8 @@ from esd_bench.adapters import Refused
 from esd_bench.adapters import _gltf as tree_of
 from esd_bench.adapters._files import Folder
 from esd_bench.adapters.gltf import gltf, reads
-from esd_bench.cameras import orbit
-from tests.adapters.meshes import SIDES, Gltf, cube_gltf, srgb_to_linear
+from esd_bench.cameras import orbit, sphere
+from tests.adapters.meshes import SIDES, Gltf, cube, cube_gltf, srgb_to_linear
 
 trimesh = pytest.importorskip("trimesh")
 
@@ -396,3 +396,19 @@ def test_a_sparse_accessor_has_no_more_entries_than_the_accessor(tmp_path):
     }
     with pytest.raises(ValueError, match="more entries than"):
         gltf(made.save(tmp_path / "a.glb"))
+
+
+def test_white_corners_are_no_colour(tmp_path):
+    """They would be a white shadow on a white background; any other colour stays as it is."""
+    vertices, faces, _ = cube()
+    look, seen = sphere(4, 32), {}
+    for name, colour in (("none", None), ("white", [1, 1, 1]), ("pink", [1, 0.5, 0.5])):
+        made = Gltf()
+        given = {} if colour is None else {"COLOR_0": made.array(np.array([colour] * 24))}
+        made.part(vertices, faces, given)
+        asset = gltf(made.save(tmp_path / "a.glb"))
+        seen[name] = asset.look(look)
+        assert ("camera" in asset.facts["light"]) == (name != "pink")
+    assert (seen["none"].int() - seen["white"].int()).abs().max() <= 1
+    inside = seen["pink"][:, 0][seen["pink"][:, 3] == 255]
+    assert (inside == 255).all()
