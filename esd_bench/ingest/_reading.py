@@ -9,6 +9,9 @@ from typing import Any, get_type_hints
 from esd_bench import plugins
 from esd_bench.adapters import Entry, Pictures, Refused, Solid
 
+CHECKPOINTS = (".ckpt", ".pth", ".pt")
+"""Endings of gigabytes beside the pictures of a trial."""
+
 
 def adapter_of(path: Path) -> str:
     """The name of the first adapter, by name, that reads a path; "" for none."""
@@ -71,14 +74,16 @@ def check(options: Mapping[str, Any]) -> None:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files and their names.
+    """SHA-256 of a file, or of a folder's files and their names, but for checkpoints, which no adapter opens.
 
     Raises:
         Refused: when it can't be read.
     """
     try:
         if path.is_dir():
-            files = sorted(x for x in path.rglob("*") if x.is_file())
+            files = sorted(
+                x for x in path.rglob("*") if x.suffix not in CHECKPOINTS and x.is_file()
+            )
             value = hashlib.sha256()
             for file in files:
                 value.update(f"{file.relative_to(path).as_posix()}\0{_of(file)}\n".encode())

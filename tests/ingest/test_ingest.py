@@ -14,7 +14,7 @@ from esd_bench.ingest import Settings, _reading, ingest, of_manifest, of_path
 from esd_bench.store import RunStore
 from esd_bench.stored import views_of
 from esd_bench.views import ViewSet
-from tests.adapters.captures import blender, turns
+from tests.adapters.captures import blender, trial, turns
 from tests.adapters.meshes import SIDES, cube_gltf, cube_obj, cube_stl
 from tests.adapters.test_mesh_files import textured_obj
 from tests.pipeline.command import command
@@ -148,6 +148,15 @@ def test_what_another_process_makes_is_left_to_it(tmp_path, runs):
     assert "another process" in summary.refused[0][1]
     assert [x.spec.prompt.text for x in summary.made] == ["b"]
     assert len(runs.find()) == 2
+
+
+def test_checkpoints_of_a_trial_are_not_read(tmp_path, runs):
+    path = trial(tmp_path / "t" / "x@1")
+    (run,) = one(path, runs).made
+    (path / "ckpts" / "last.ckpt").write_bytes(b"a pickle")
+    assert [x.id for x in one(path, runs).kept] == [run.id]
+    (path / "configs" / "more.yaml").write_text("")
+    assert len(one(path, runs).made) == 1
 
 
 def test_a_pipe_is_not_waited_for(tmp_path, runs):
