@@ -107,8 +107,9 @@ def outcome(adapter: Callable[..., Any], path: Path) -> str:
         AssertionError: when its line is several, or very long.
         Exception: whatever else the adapter raised.
     """
+    from esd_bench.axes import axes
     from esd_bench.cameras import sphere
-    from esd_bench.ingest._framing import axes, framed, placed
+    from esd_bench.ingest._framing import framed, placed
 
     try:
         asset = adapter(path)

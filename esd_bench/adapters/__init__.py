@@ -65,6 +65,9 @@ class Pictures:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+NO_SEED = -1
+
+
 class Entry(NamedTuple):
     """One asset of a folder that holds several.
 
@@ -72,7 +75,7 @@ class Entry(NamedTuple):
         path: what to hand to the adapter.
         method: its name.
         prompt: a prompt's id in its set, or its text.
-        seed: 0 where there is none.
+        seed: :data:`NO_SEED` where there is none; then they are counted.
     """
 
     path: Path

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from esd_bench.adapters._layouts import CAMERAS
-from esd_bench.adapters._stills import KINDS, MOST, inside, opened
+from esd_bench.adapters._stills import KINDS, MOST, file_in, opened
 from esd_bench.cameras import DISTANCE, FOV, Cameras, orbit
 
 BYTES = 2**24
@@ -53,7 +53,7 @@ def read(folder: Path, name: str, listing: Listing, axes: Float[Tensor, "3 3"]) 
     Raises:
         ValueError: in one line.
     """
-    path = inside(folder, name)
+    path = file_in(folder, name)
     if path.stat().st_size > BYTES:
         raise ValueError(f"{path} is too large for a file of cameras")
     reader = READERS.get(name) or (angles if name.lower().endswith(".csv") else transforms)
@@ -89,7 +89,7 @@ def own(path: Path, listing: Listing, axes: Float[Tensor, "3 3"]) -> Posed:
     if len(at) > MOST or at.fov.shape != (len(at),):
         raise ValueError(f"{path} has {len(at)} cameras and {at.fov.numel()} fields of view")
     _rigid(at.c2w, path)
-    return Posed([inside(path.parent, f"{i:03d}.png") for i in range(len(at))], at)
+    return Posed([file_in(path.parent, f"{i:03d}.png") for i in range(len(at))], at)
 
 
 def angles(path: Path, listing: Listing, axes: Float[Tensor, "3 3"]) -> Posed:
@@ -106,7 +106,7 @@ def angles(path: Path, listing: Listing, axes: Float[Tensor, "3 3"]) -> Posed:
         raise ValueError(f"{path} has an elevation that is not between -90 and 90 degrees")
     at = orbit(torch.remainder(turn, 2 * math.pi).float(), tilt.float(), DISTANCE, FOV, 1)
     named = "file" in rows[0]
-    paths = [inside(path.parent, row["file"]) for row in rows] if named else listing()
+    paths = [file_in(path.parent, row["file"]) for row in rows] if named else listing()
     return Posed(paths, at)
 
 
@@ -136,9 +136,9 @@ def transforms(path: Path, listing: Listing, axes: Float[Tensor, "3 3"]) -> Pose
 def _picture(folder: Path, name: str) -> Path:
     """A frame's picture; NeRF's own files leave out the ending."""
     if Path(name).suffix.lower() in KINDS:
-        return inside(folder, name)
+        return file_in(folder, name)
     found = [name + x for x in KINDS if (folder / (name + x)).is_file()]
-    return inside(folder, found[0] if found else name)
+    return file_in(folder, found[0] if found else name)
 
 
 def _matrix(value: Any) -> Float[Tensor, "4 4"]:

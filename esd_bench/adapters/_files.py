@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from esd_bench.adapters import Refused
+from esd_bench.paths import inside
 
 GIGABYTE = 2**30
 LONG = 300
@@ -64,11 +65,12 @@ class Folder:
 
     Attributes:
         files: path in the folder -> SHA-256 of what has been read.
+        left: bytes that may still be worked on: a small file can name a large one, or a part of it, many times.
     """
 
     def __init__(self, asset: Path, limit: int = GIGABYTE) -> None:
         self.root = asset.absolute().parent.resolve()
-        self.limit = limit
+        self.limit = self.left = limit
         self.files: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> bytes:
@@ -81,8 +83,21 @@ class Folder:
             return _data(name)
         place = self._place(name)
         content = read(place, self.limit)
+        self.spend(len(content))
         self.files[place.relative_to(self.root).as_posix()] = hashlib.sha256(content).hexdigest()
         return content
+
+    def spend(self, count: int) -> None:
+        """Count bytes that are about to be worked on.
+
+        Raises:
+            Refused: when they are more than is left.
+        """
+        self.left -= count
+        if self.left < 0:
+            raise Refused(
+                f"what it names has more than {self.limit} bytes; --set max_bytes=N allows more"
+            )
 
     def _place(self, name: str) -> Path:
         shown = repr(name[:80])
@@ -93,14 +108,11 @@ class Folder:
             raise ValueError(f"it names {shown}, which is no path beside it")
         for text in dict.fromkeys((plain, unquote(plain))):
             try:
-                place = (self.root / text).resolve()
-                if not place.is_relative_to(self.root):
-                    raise ValueError(f"it names {shown}, which leaves its folder")
-                if place.is_file():
-                    return place
-            except (OSError, RuntimeError) as error:
-                said = getattr(error, "strerror", None) or "a link in a circle"
-                raise ValueError(f"it names {shown}: {said}") from None
+                place = inside(self.root, text)
+            except ValueError as error:
+                raise ValueError(f"it names what it may not: {error}") from None
+            if place.is_file():
+                return place
         raise ValueError(f"it names {shown}, which is not there")
 
 

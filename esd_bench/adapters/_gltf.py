@@ -212,6 +212,8 @@ class Arrays:
         short = KINDS.get(places.get("componentType", 0))
         if short is None or short.kind != "u":
             raise ValueError("a sparse accessor's indices are of an unknown type")
+        if count > len(values):
+            raise ValueError("a sparse accessor has more entries than the accessor")
         at = self._rows(places, short, 1, count)[:, 0]
         if count and int(at.max()) >= len(values):
             raise ValueError("a sparse accessor goes beyond its entries")

@@ -1,12 +1,9 @@
-"""What given cameras may be called, and axes that a user names."""
+"""What given cameras may be called."""
 
 import hashlib
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from esd_bench.adapters import Refused
 from esd_bench.cameras import Cameras, sphere
 
 NEAR = 0.05
@@ -49,26 +46,6 @@ def _close(one: Cameras, other: Cameras) -> bool:
 def same_direction(cameras: Cameras, i: int, j: int) -> bool:
     """Whether two cameras see the object from the same side."""
     return _close(cameras[i], cameras[j])
-
-
-def axes(up: str, front: str) -> Float[Tensor, "3 3"]:
-    """Rows are our x, y and z, as directions in a file whose up and front are named like ``+z`` and ``-y``.
-
-    Raises:
-        ValueError: when one is no axis, or both are the same.
-    """
-    y, z = _axis(up, "up"), _axis(front, "front")
-    if float((y * z).sum()):
-        raise Refused(f"up and front are along one axis: {up} and {front}")
-    return torch.stack([torch.linalg.cross(y, z), y, z])
-
-
-def _axis(name: str, what: str) -> Float[Tensor, " 3"]:
-    if len(name) != 2 or name[0] not in "+-" or name[1] not in "xyz":
-        raise Refused(f"{what} is one of +x, -x, +y, -y, +z and -z, not {name!r}")
-    made = torch.zeros(3, dtype=torch.float64)
-    made["xyz".index(name[1])] = 1.0 if name[0] == "+" else -1.0
-    return made
 
 
 def unknown(n: int, height: int, width: int) -> Cameras:

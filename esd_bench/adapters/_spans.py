@@ -5,14 +5,21 @@ to be differentiable and to take cameras inside the object. Here a face's rows a
 row is computed from its lower end upwards, so its two faces get the same bits and no pixel falls between them or is in both.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from esd_bench.adapters import Refused
+
 NEAR = 1e-4
 """Least depth of a visible vertex as a share of the camera's distance from the object."""
+ROWS = 2**22
+"""Most rows of faces that are cut together, which bounds the memory."""
+MOST = 2**32
+"""Most pixels of all faces of a picture, one behind the other, which bounds the time."""
 PIECE = 2**17
 """Most pixels of spans that are worked on together: they stay in a core's cache."""
 NOTHING = -1
@@ -69,18 +76,45 @@ def nearest(seen: Projected, size: tuple[int, int], behind: Int[Tensor, " hw"] |
         (h w) integers; :func:`face_of` says which face; ``NOTHING`` is none.
     """
     best = torch.full((size[0] * size[1],), NOTHING, dtype=torch.int64, device=seen.u.device)
-    face, left, right, row = _spans(seen, size)
+    faces, top, rows = _rows_of(seen, size)
+    left = MOST
+    for some in _groups(rows, ROWS):
+        spans = _spans(seen, size, faces[some], top[some], rows[some])
+        left -= int((spans[2] - spans[1] + 1).sum())
+        if left < 0:
+            raise Refused("its faces lie one above the other too often to be drawn")
+        _paint(best, seen, size, behind, *spans)
+    return best
+
+
+def _groups(counts: Int[Tensor, " k"], most: int) -> Iterator[slice]:
+    """Neighbours, one at least, of which no more than the last goes beyond a multiple of ``most``."""
+    ends = counts.cumsum(0)
+    total = int(ends[-1]) if len(ends) else 0
+    marks = torch.arange(most, total + most, most, device=ends.device)
+    start = 0
+    for end in torch.searchsorted(ends, marks).add(1).clamp_max(len(ends)).unique().tolist():
+        yield slice(start, end)
+        start = end
+
+
+def _paint(
+    best: Int[Tensor, " hw"],
+    seen: Projected,
+    size: tuple[int, int],
+    behind: Int[Tensor, " hw"] | None,
+    face: Int[Tensor, " s"],
+    left: Int[Tensor, " s"],
+    right: Int[Tensor, " s"],
+    row: Int[Tensor, " s"],
+) -> None:
+    """Put the keys of spans where they are the nearest so far."""
     first, slope = _depths(seen, face, left, right, row)
     count = right - left + 1
-    ends = count.cumsum(0)
-    total = int(ends[-1]) if len(ends) else 0
-    marks = torch.arange(PIECE, total + PIECE, PIECE, device=ends.device)
-    start = 0
-    code = 0x7FFFFFFF - face
-    place = row * size[1] + left
-    for end in torch.searchsorted(ends, marks).add(1).clamp_max(len(ends)).unique().tolist():
-        some = slice(start, end)
-        one = torch.arange(end - start, device=ends.device).repeat_interleave(count[some])
+    ends, code, place = count.cumsum(0), 0x7FFFFFFF - face, row * size[1] + left
+    for some in _groups(count, PIECE):
+        one = torch.arange(some.stop - some.start, device=ends.device)
+        one = one.repeat_interleave(count[some])
         base = ends[some] - count[some]
         step = torch.arange(len(one), device=ends.device) - (base - base[:1]).index_select(0, one)
         w = first[some].index_select(0, one) + slope[some].index_select(0, one) * step
@@ -90,8 +124,6 @@ def nearest(seen: Projected, size: tuple[int, int], behind: Int[Tensor, " hw"] |
             further = key < behind.index_select(0, pixel)
             key, pixel = key[further], pixel[further]
         best.scatter_reduce_(0, pixel, key, "amax")
-        start = end
-    return best
 
 
 def face_of(key: Int[Tensor, " k"]) -> Int[Tensor, " k"]:
@@ -99,14 +131,24 @@ def face_of(key: Int[Tensor, " k"]) -> Int[Tensor, " k"]:
     return 0x7FFFFFFF - (key & 0x7FFFFFFF)
 
 
-def _spans(seen: Projected, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Face, first and last pixel, and row of all stretches of pixels whose centres a face covers."""
+def _rows_of(seen: Projected, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """The faces that reach into the picture, the first row of each and how many they are."""
     top = (seen.v.amin(1) - 0.5).clamp(-1, size[0]).ceil().clamp_min(0).long()
     low = (seen.v.amax(1) - 0.5).clamp(-1, size[0]).ceil().long() - 1
     aside = (seen.u.amax(1) < 0) | (seen.u.amin(1) > size[1])
     rows = torch.where(seen.shown & ~aside, (low - top + 1).clamp_min(0), 0)
     some = rows.nonzero()[:, 0]
-    rows, top = rows[some], top[some]
+    return some, top[some], rows[some]
+
+
+def _spans(
+    seen: Projected,
+    size: tuple[int, int],
+    some: Int[Tensor, " k"],
+    top: Int[Tensor, " k"],
+    rows: Int[Tensor, " k"],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Face, first and last pixel, and row of all stretches of pixels whose centres some faces cover."""
     one = torch.arange(len(some), device=rows.device).repeat_interleave(rows)
     row = torch.arange(len(one), device=rows.device) - (rows.cumsum(0) - rows)[one] + top[one]
     left, right = _cut(seen.u[some], seen.v[some], one, row.to(seen.u) + 0.5)

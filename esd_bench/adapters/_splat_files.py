@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from esd_bench.adapters import Refused
 from esd_bench.adapters._gaussians import Gaussians, activated, unit
 from esd_bench.adapters._harmonics import C0
+from esd_bench.adapters._ply_faces import ORDERS, TYPES
 
 MOST = 2**22
 """Splats that a file may hold."""
@@ -25,12 +27,6 @@ NEEDED = (
     *("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),
     *("scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
 )
-_TYPES = {
-    **{"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"},
-    **{"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4"},
-    **{"float": "f4", "double": "f8", "float32": "f4", "float64": "f8"},
-}
-_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
 
 
 @dataclass(frozen=True)
@@ -80,10 +76,10 @@ def _header(lines: list[list[str]], size: int) -> Header:
     for word, kind, name in own:  # a list has more words, and is refused so
         if word != "property":
             raise ValueError
-        properties.append((name, _TYPES[kind]))
+        properties.append((name, TYPES[kind]))
     if len({name for name, _ in properties}) < len(properties):
         raise ValueError
-    return Header(_ORDERS[form], int(count), tuple(properties), size)
+    return Header(ORDERS[form], int(count), tuple(properties), size)
 
 
 def read_ply(path: Path) -> Gaussians:
@@ -123,15 +119,19 @@ def read_ply(path: Path) -> Gaussians:
 
 def _bounded(path: Path, header: Header) -> None:
     """Refuse what the file can't hold, before any memory is taken."""
-    if not 0 < header.count <= MOST:
-        raise ValueError(
-            f"{path} says that it holds {header.count} splats; 1 to {MOST} can be read"
-        )
+    if not header.count:
+        raise ValueError(f"{path} holds no splats")
+    _few(path, header.count)
     widths = [np.dtype(x).itemsize if header.order else 2 for _, x in header.properties]
     # The last number of a text may end with the file.
     needed = header.size + header.count * sum(widths) - (not header.order)
     if path.stat().st_size < needed:
         raise ValueError(f"{path} is cut off: {header.count} splats don't fit into it")
+
+
+def _few(path: Path, count: int) -> None:
+    if count > MOST:
+        raise Refused(f"{path} says that it holds {count} splats; at most {MOST} are read")
 
 
 def _binary(path: Path, header: Header) -> np.ndarray:
@@ -154,12 +154,6 @@ def _text(path: Path, header: Header) -> dict[str, np.ndarray]:
     return {name: table[:, i] for i, (name, _) in enumerate(header.properties)}
 
 
-def is_splat_file(path: Path) -> bool:
-    """Whether a file can be a ``.splat``, which has no mark of its own."""
-    size = path.stat().st_size
-    return path.suffix.lower() == ".splat" and size > 0 and size % RECORD.itemsize == 0
-
-
 def read_splat(path: Path) -> Gaussians:
     """Splats from a ``.splat`` file, where colour and opacity are bytes and scales are not logarithms.
 
@@ -167,8 +161,9 @@ def read_splat(path: Path) -> Gaussians:
         ValueError: when it is broken or too large.
     """
     size = path.stat().st_size
-    if not is_splat_file(path) or size // RECORD.itemsize > MOST:
-        raise ValueError(f"{path} is no .splat file: {size} bytes are not 1 to {MOST} times 32")
+    if not size or size % RECORD.itemsize:
+        raise ValueError(f"{path} is no whole .splat file: {size} bytes are no multiple of 32")
+    _few(path, size // RECORD.itemsize)
     table = np.fromfile(path, RECORD)
     colour = torch.from_numpy(table["colour"].astype(np.float32)) / 255
     turn = torch.from_numpy(table["turn"].astype(np.float32)) - 128

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from esd_bench.adapters import Refused
 from esd_bench.adapters._gaussians import FAINT, Gaussians
 from esd_bench.adapters._harmonics import colour
 from esd_bench.cameras import Cameras
@@ -126,7 +127,7 @@ def _slabs(flat: Flat, across: int) -> Iterator[tuple[Int[Tensor, " m"], Int[Ten
     count = wide * high
     total = count.cumsum(0)
     if len(total) and int(total[-1]) > PAIRS:
-        raise ValueError(f"splats this large or many are not drawn: {int(total[-1])} overlaps")
+        raise Refused(f"splats this large or many are not drawn: {int(total[-1])} overlaps")
     _, sizes = torch.unique_consecutive(total // SLAB, return_counts=True)
     for splat in torch.arange(len(count), device=count.device).split(sizes.tolist()):
         which = splat.repeat_interleave(count[splat])

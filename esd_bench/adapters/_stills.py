@@ -1,6 +1,5 @@
 """Pictures of a folder, one by one: nothing outside it is opened, nothing is unpacked before its size is known."""
 
-import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from esd_bench.adapters import Refused
+from esd_bench.paths import by_number, inside
 
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """Endings of pictures; what is in a file decides, among these."""
@@ -26,27 +26,19 @@ _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 Rgba = UInt8[np.ndarray, "h w 4"]
 
 
-def inside(folder: Path, name: str) -> Path:
+def file_in(folder: Path, name: str) -> Path:
     """A file that lies in a folder, also after every link was followed.
 
     Raises:
         ValueError: when it lies elsewhere or is not there.
     """
     try:
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()):
-            raise ValueError(f"{folder} names a file outside of it: {name[:80]!r}")
-        if path.is_file():
-            return path
-    except (OSError, RuntimeError) as error:
-        raise ValueError(f"{folder}: cannot read {name[:80]!r}: {error}") from None
-    raise ValueError(f"{folder} has no file {name[:80]!r}")
-
-
-def numeric(name: str) -> tuple[tuple[int, int, str], ...]:
-    """What to sort names by: 2 comes before 10."""
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    return tuple((0, int(n[-18:]), n) if n else (1, 0, text) for n, text in parts)
+        path = inside(folder, name)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
+    if not path.is_file():
+        raise ValueError(f"{folder} has no file {name[:80]!r}")
+    return path
 
 
 def listing(folder: Path, pattern: str = "*") -> list[Path]:
@@ -65,7 +57,7 @@ def listing(folder: Path, pattern: str = "*") -> list[Path]:
         raise ValueError(f"cannot read {folder}: {error}") from None
     if len(found) > MOST:
         raise Refused(f"{folder} holds {len(found)} pictures; at most {MOST} can be read")
-    return [inside(folder, name) for name in sorted(found, key=numeric)]
+    return [file_in(folder, name) for name in sorted(found, key=by_number)]
 
 
 def sized(name: str, size: tuple[int, int], count: int = 1) -> None:
@@ -117,10 +109,14 @@ def pixels(image: Image.Image, name: object) -> Rgba:
         ValueError: when it is broken.
     """
     try:
-        if image.mode.startswith("I;16"):
-            grey = (np.asarray(image).astype(np.uint32) + 128) // 257
+        if image.mode == "F":
+            raise Refused(f"{name} has colours of the kind F; make it RGB or RGBA")
+        if image.mode.startswith("I"):
+            grey = (np.asarray(image).clip(0, 65535).astype(np.uint32) + 128) // 257
             return np.stack([*[grey] * 3, np.full_like(grey, 255)], -1).astype(np.uint8)
         return np.array(image.convert("RGBA"))
+    except Refused:
+        raise
     except Exception as error:
         raise ValueError(f"{name} is not a whole picture: {_line(error, name)}") from None
 

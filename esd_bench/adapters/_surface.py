@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -67,11 +68,11 @@ class Surface:
     colour: Float[Tensor, "m 3 4"] | None = None
     linear: bool = False
 
-    @property
+    @cached_property
     def bare(self) -> bool:
-        """Whether nothing gives it a colour."""
+        """Whether nothing gives it a colour; white corners, which many programs write, are none."""
         plain = all(m.picture is None and m.factor[:3] == (1, 1, 1) for m in self.materials)
-        return plain and self.colour is None
+        return plain and (self.colour is None or bool((self.colour[..., :3] == 1).all()))
 
 
 def solid(surface: Surface, facts: Mapping[str, Any], up: str = "+y", front: str = "+z") -> Solid:
@@ -195,11 +196,10 @@ def _shaded(
         rgba = _colour(surface, surface.materials[0], face, weights)
         return _lit(rgba, face, light)
     rgba = torch.ones(len(face), 4)
-    for number, material in enumerate(surface.materials):
+    for number in shared.bincount().nonzero()[:, 0].tolist():  # of perhaps thousands
         own = (shared == number).nonzero()[:, 0]
-        if len(own):
-            share = None if weights is None else weights[own]
-            rgba[own] = _colour(surface, material, face[own], share)
+        share = None if weights is None else weights[own]
+        rgba[own] = _colour(surface, surface.materials[number], face[own], share)
     return _lit(rgba, face, light)
 
 

@@ -6,6 +6,7 @@ the file's folder only, and it never sees a texture: it gets a picture of one pi
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +19,19 @@ from PIL import Image
 
 from esd_bench.adapters import Refused
 from esd_bench.adapters._files import Folder
-from esd_bench.adapters._images import picture
 from esd_bench.adapters._surface import Material, Surface
 from esd_bench.adapters._texture import Picture
+from esd_bench.adapters._texture_files import picture
 from esd_bench.glb import load_trimesh
+
+_NUMBER = r"\s+[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?=\s)"
+_OPTION = re.compile(
+    rf"-(?:(o|s|t|mm|bm|boost|texres)((?:{_NUMBER}){{1,3}})|(clamp|blendu|blendv|cc|imfchan|type)\s+\S+)\s+",
+    re.IGNORECASE,
+)
+"""An option before the name of a texture (http://paulbourke.net/dataformats/mtl/)."""
+_UNMOVED = {"o": 0.0, "s": 1.0, "t": 0.0}
+"""Offset, scale and turbulence that change nothing."""
 
 
 def _one_pixel() -> bytes:
@@ -41,8 +51,9 @@ class Beside:
     def get(self, name: str) -> bytes:
         """A file, or the stand-in for a texture."""
         try:
-            content = self.folder[name]
-            if PurePosixPath(name).suffix.lower() == ".mtl":
+            plain = _without_options(name)
+            content = self.folder[plain]
+            if PurePosixPath(plain).suffix.lower() == ".mtl":
                 return content
             if name not in self.pictures:
                 self.pictures[name] = picture(content, name[:80], self.max_pixels)
@@ -53,6 +64,20 @@ class Beside:
         return _one_pixel()
 
     __getitem__ = get
+
+
+def _without_options(name: str) -> str:
+    """The file of a texture in MTL (``-clamp on skin.png``), whose options trimesh takes for a part of its name.
+
+    Raises:
+        Refused: for options that move the texture, which are not read.
+    """
+    while found := _OPTION.match(name):
+        key, values = (found[1] or "").lower(), [float(x) for x in (found[2] or "").split()]
+        if key in _UNMOVED and any(x != _UNMOVED[key] for x in values):
+            raise Refused(f"it moves its texture ({found[0].strip()[:40]}), which is not read")
+        name = name[found.end() :]
+    return name
 
 
 def surface(content: bytes, kind: str, beside: Beside, max_faces: int) -> Surface:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from esd_bench.adapters import Refused
-from esd_bench.adapters._stills import numeric
+from esd_bench.paths import by_number
 
 ENTRIES = 200_000
 """Most names that are looked at."""
@@ -31,7 +31,7 @@ def find(
         if not left:
             return
         with suppress(OSError):
-            names = sorted((x.name for x in folder.iterdir() if x.name[0] != "."), key=numeric)
+            names = sorted((x.name for x in folder.iterdir() if x.name[0] != "."), key=by_number)
             seen += len(names)
             if seen > most:
                 raise Refused(f"{root} holds too much to be looked through; name a part of it")

@@ -17,9 +17,9 @@ from esd_bench.adapters._files import (
     broken_means_value_error,
     read,
 )
-from esd_bench.adapters._images import picture
 from esd_bench.adapters._surface import Material, Surface, solid
 from esd_bench.adapters._texture import Wrap
+from esd_bench.adapters._texture_files import picture
 
 WRAPS: dict[Any, Wrap] = {10497: "repeat", 33648: "mirror", 33071: "clamp"}
 
@@ -43,7 +43,7 @@ def gltf(
         path: the file; its buffers and textures lie beside it or in it.
         max_faces: more are refused.
         max_pixels: of all textures together.
-        max_bytes: of a file.
+        max_bytes: of the file, and of what it names together.
 
     Raises:
         ValueError: one line, for a file that is broken, empty or more than allowed.
@@ -203,7 +203,9 @@ class _Scene:
             if isinstance(uri, str):
                 content = self.arrays.folder[uri]
             else:
-                content = bytes(self.arrays.view(found.get("bufferView")))
+                part = self.arrays.view(found.get("bufferView"))
+                self.arrays.folder.spend(len(part))
+                content = bytes(part)
             self._pictures[index] = picture(content, name, self.max_pixels)
             self.max_pixels -= self._pictures[index][..., 0].numel()
         return self._pictures[index]

@@ -4,11 +4,12 @@ Normal maps that lie beside are not read.
 """
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 
-from esd_bench.adapters import Entry, Pictures
+from esd_bench.adapters import NO_SEED, Entry, Pictures
 from esd_bench.adapters._layouts import DEPTH, cameras_in, is_gpteval3d
 from esd_bench.adapters._stills import listing, lossy, read_all
 from esd_bench.adapters._turntable import Key, Last, Turntable, Way, thumb, without
@@ -24,7 +25,7 @@ def reads(path: Path) -> bool:
 
 
 def items(path: Path) -> list[Entry]:
-    """All assets below a folder. Names come from the three folders around the pictures; a seed that is no number is 0."""
+    """All assets below a folder. Names come from the three folders around the pictures; a seed may be named, as ``seed_1``."""
     found = (x.resolve() for x in find(path, is_gpteval3d, DEPTH))
     return [Entry(x, x.parent.parent.name, x.parent.name, _seed(x.name)) for x in found]
 
@@ -67,4 +68,5 @@ def gpteval3d(
 
 
 def _seed(name: str) -> int:
-    return int(name) if name.isdecimal() and len(name) < 19 else 0
+    found = re.search(r"[0-9]{1,18}\Z", name)
+    return int(found[0]) if found else NO_SEED

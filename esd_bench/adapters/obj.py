@@ -30,7 +30,7 @@ def obj(
         path: the file; its MTL and textures lie beside it.
         max_faces: more are refused.
         max_pixels: of all textures together.
-        max_bytes: of a file.
+        max_bytes: of the file, and of what it names together.
 
     Raises:
         ValueError: one line, for a file that is broken, empty or more than allowed.

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
+from torch import Tensor
 
-from esd_bench.adapters import Pictures
+from esd_bench.adapters import Pictures, Refused
 from esd_bench.adapters._camera_files import read as read_cameras
 from esd_bench.adapters._layouts import DEPTH, cameras_in, is_gpteval3d, is_trial
-from esd_bench.adapters._posed import axes, name_of, same_direction, unknown
+from esd_bench.adapters._posed import name_of, same_direction, unknown
 from esd_bench.adapters._stills import KINDS, listing, lossy, read_all
 from esd_bench.adapters._turntable import Key, Last, Turntable, Way, tensor, thumb, without
 from esd_bench.adapters._walk import any_inside
+from esd_bench.axes import axes
 from esd_bench.views import ViewSet
 
 SOLIDS = (".obj", ".glb", ".gltf", ".ply", ".stl", ".off", ".splat", ".fbx", ".dae", ".usdz")
@@ -98,7 +101,7 @@ def _posed(
     path: Path, name: str, pattern: str, up: str, front: str, columns: int, key: Key
 ) -> Pictures:
     """With cameras; a last one that stands where the first does is left out."""
-    found = read_cameras(path, name, lambda: listing(path, pattern), axes(up, front))
+    found = read_cameras(path, name, lambda: listing(path, pattern), _turn(up, front))
     count = len(found.paths)
     twice = count > 2 and same_direction(found.cameras, 0, count - 1)
     paths, at = found.paths[: count - twice], found.cameras[: count - twice]
@@ -106,6 +109,14 @@ def _posed(
     at = replace(at, height=rgba.shape[1], width=rgba.shape[2])
     made = ViewSet(tensor(without(rgba, key)), at, name_of(at))
     return _made(made, paths, cameras=name, **{"last is first again": twice}, **found.facts)
+
+
+def _turn(up: str, front: str) -> Float[Tensor, "3 3"]:
+    """Rows are our axes in the file's."""
+    try:
+        return axes(up, front).T
+    except ValueError as error:  # the user's, and no fault of the asset
+        raise Refused(str(error)) from None
 
 
 def _made(views: ViewSet, paths: Sequence[Path], **facts: object) -> Pictures:

@@ -11,6 +11,7 @@ from esd_bench.adapters._files import (
     broken_means_value_error,
     read,
 )
+from esd_bench.adapters._ply_faces import are_mixed
 from esd_bench.adapters._surface import solid
 from esd_bench.adapters._trimesh import Beside, surface
 
@@ -21,7 +22,7 @@ SPLAT = ("f_dc_0", "scale_0", "rot_0")
 
 def reads(path: Path) -> bool:
     """A file whose name ends in ``.ply`` and whose header is not that of a splat."""
-    if path.suffix.lower() != ".ply":
+    if path.suffix.lower() != ".ply" or (path.exists() and not path.is_file()):
         return False
     try:
         with path.open("rb") as file:
@@ -45,7 +46,7 @@ def ply(
         path: the file; its texture (``comment TextureFile``) lies beside it.
         max_faces: more are refused.
         max_pixels: of its texture.
-        max_bytes: of a file.
+        max_bytes: of the file, and of what it names together.
 
     Raises:
         ValueError: one line, for a file that is broken, empty, a point cloud or more than allowed.
@@ -66,6 +67,16 @@ def _checked(content: bytes, max_faces: int) -> bytes:
     head, mark, body = content.partition(b"end_header")
     if not mark or len(head) > HEAD:
         raise ValueError("its header does not end")
+    if b" packed_position" in head:
+        raise Refused("compressed splats are not read; store them as an ordinary PLY of splats")
+    _bounded(head, body, max_faces)
+    if are_mixed(head, memoryview(body)[body.find(b"\n") + 1 :]):
+        raise Refused("its faces have different numbers of corners; triangulate it")
+    return head.replace(b"element edge", b"element egde") + mark + body
+
+
+def _bounded(head: bytes, body: bytes, max_faces: int) -> None:
+    """Refuse what declares, or as text holds, more than is allowed."""
     declared: dict[bytes, int] = {}
     for line in head.splitlines():
         words = line.split()
@@ -79,4 +90,3 @@ def _checked(content: bytes, max_faces: int) -> bytes:
         raise Refused("it has more than faces and vertices in great number")
     if b"format ascii" in head and body.count(b"\n") > 5 * max_faces:
         raise Refused(f"more than {5 * max_faces} lines; --set max_faces=N allows more")
-    return head.replace(b"element edge", b"element egde") + mark + body

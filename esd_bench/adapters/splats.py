@@ -9,7 +9,7 @@ from torch import Tensor
 
 from esd_bench.adapters import Refused, Solid
 from esd_bench.adapters._gaussians import sound
-from esd_bench.adapters._splat_files import is_splat_file, read_header, read_ply, read_splat
+from esd_bench.adapters._splat_files import read_header, read_ply, read_splat
 from esd_bench.adapters._splatting import picture
 from esd_bench.cameras import Cameras
 from esd_bench.views import quantise
@@ -25,7 +25,7 @@ def reads(path: Path) -> bool:
             return False
         if path.suffix.lower() == ".ply":
             return read_header(path).is_splats
-        return is_splat_file(path)
+        return path.suffix.lower() == ".splat"  # which has no mark of its own
     return False
 
 

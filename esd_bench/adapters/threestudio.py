@@ -11,8 +11,9 @@ from typing import Any
 from esd_bench import omega, trials
 from esd_bench.adapters import Entry, Pictures, Refused
 from esd_bench.adapters._layouts import DEPTH, is_trial
-from esd_bench.adapters._stills import MOST, inside, sized
+from esd_bench.adapters._stills import MOST, file_in, sized
 from esd_bench.adapters._walk import any_inside, find, only
+from esd_bench.paths import inside
 
 SETTINGS = 2**17
 """Most bytes of a file of settings."""
@@ -87,7 +88,10 @@ def _ring(folder: Path, said: Settings) -> tuple[list[Path], str]:
     tests, data = _tests(folder), _mapping(said.get("data"))
     if not tests:
         raise ValueError(f"{folder} has no test pictures in save/it<step>-test/")
-    paths = trials.strips(inside_folder(folder, tests[-1]))
+    try:
+        paths = trials.strips(inside(folder, tests[-1].relative_to(folder)))
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
     try:
         wanted, tilt = int(data.get("n_test_views", len(paths))), float(data["eval_elevation_deg"])
         size = int(data["eval_width"]), int(data["eval_height"])
@@ -100,18 +104,7 @@ def _ring(folder: Path, said: Settings) -> tuple[list[Path], str]:
     if [x.stem for x in paths] != [str(i) for i in range(wanted)]:
         raise ValueError(f"{folder}: {len(paths)} of {wanted} views were rendered")
     sized(str(folder), size, wanted)
-    return [inside(x.parent, x.name) for x in paths[:-1]], f"ring:{tilt:g}:{wanted - 1}"
-
-
-def inside_folder(folder: Path, inner: Path) -> Path:
-    """A folder that is in a folder, also after links.
-
-    Raises:
-        ValueError: when it is elsewhere.
-    """
-    if not inner.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{folder} has pictures that lie outside of it")
-    return inner
+    return [file_in(x.parent, x.name) for x in paths[:-1]], f"ring:{tilt:g}:{wanted - 1}"
 
 
 def _tests(folder: Path) -> list[Path]:
@@ -123,7 +116,7 @@ def _tests(folder: Path) -> list[Path]:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    path = inside(folder, "configs/parsed.yaml")
+    path = file_in(folder, "configs/parsed.yaml")
     if path.stat().st_size > SETTINGS:
         raise ValueError(f"{path} is too large for settings")
     return omega.read(path)

@@ -7,10 +7,14 @@ from esd_bench.adapters._animations import animation, is_animation
 from esd_bench.adapters._films import film, is_film
 from esd_bench.adapters._turntable import Key, Last, Turntable, Way, without
 
+NAMES = (".mp4", ".webm", ".gif")
+"""Endings of files that are films, if broken ones."""
+
 
 def reads(path: Path) -> bool:
-    """Whether its first bytes are those of a film or of an animated picture."""
-    return is_film(path) or is_animation(path)
+    """Whether its first bytes, or else its name, are those of a film or of an animated picture."""
+    named = path.suffix.lower() in NAMES and path.is_file()
+    return named or is_film(path) or is_animation(path)
 
 
 def video(

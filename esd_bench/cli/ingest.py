@@ -10,7 +10,7 @@ from esd_bench.cli._bars import bar
 from esd_bench.cli._options import Out, pairs_of
 
 SHOWN = 10
-"""Guessed prompts that are shown."""
+"""Guessed prompts, and files passed over, that are shown."""
 
 
 @app.command()
@@ -30,7 +30,7 @@ def ingest(
     ] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(help="A CSV or JSONL instead: path, method, prompt and seed; see below."),
+        typer.Option(help="A CSV or JSONL instead: path, method, prompt and seed; see above."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed where none is given.")] = 0,
     suite: Annotated[str, typer.Option(help="Assets are compared within a suite.")] = "ingested",
@@ -116,7 +116,7 @@ def _items(
     prompts: str | None,
 ) -> list[Any]:
     """The assets that were asked for, with a word on prompts that are guessed."""
-    from esd_bench.ingest import of_manifest, of_path
+    from esd_bench.ingest import of_manifest, of_path, passed_over
     from esd_bench.prompts import load_suite
 
     if manifest or not path:
@@ -125,12 +125,18 @@ def _items(
         return of_manifest(manifest, method, seed)
     known = load_suite(prompts).prompts if prompts else ()
     items = of_path(path, method, prompt, seed, known)
-    guessed = [item for item in items if item.guessed]
-    for item in guessed[:SHOWN]:
-        aside(f"{item.path and item.path.name}: {item.prompt.text!r}, by its name")
-    if len(guessed) > SHOWN:
-        aside(f"and {len(guessed) - SHOWN} more by their names")
+    named = [(i.path and i.path.name, i.prompt.text) for i in items if i.guessed]
+    _some([f"{name}: {text!r}, by its name" for name, text in named])
+    _some([f"passed over: {x.name}" for x in passed_over(path)])
     return items
+
+
+def _some(lines: list[str]) -> None:
+    """The first of some lines, and how many more there are."""
+    for line in lines[:SHOWN]:
+        aside(line)
+    if len(lines) > SHOWN:
+        aside(f"and {len(lines) - SHOWN} more")
 
 
 def _tell(found: Any, output: Path) -> None:
@@ -141,6 +147,10 @@ def _tell(found: Any, output: Path) -> None:
         aside(f"not ingested: {item.path}: {why}")
     counts = len(found.made), len(found.kept), len(found.failed), len(found.refused)
     say("{} made, {} kept; {} of them failed, {} not ingested".format(*counts))
+    if found.replaced:
+        say(
+            f"{found.replaced} took the place of an earlier run of the same method, prompt and seed"
+        )
     if len(found.made) + len(found.kept) > len(found.failed):
         say(f"next: esd-bench score {output}")
     if found.failed or found.refused:

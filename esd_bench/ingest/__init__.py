@@ -14,22 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from esd_bench import __version__
 from esd_bench.adapters import Pictures, Refused, Solid
+from esd_bench.axes import axes, axis
 from esd_bench.cameras import protocol
 from esd_bench.ingest import _reading as reading
-from esd_bench.ingest._framing import axes, distance, filled, framed, placed
-from esd_bench.ingest._listing import Item, of_manifest, of_path
+from esd_bench.ingest._framing import distance, filled, framed, placed
+from esd_bench.ingest._listing import Item, of_manifest, of_path, passed_over
 from esd_bench.pictures import sheet, turntable
 from esd_bench.spec import Choice, RunSpec, Stage, canonical
 from esd_bench.store import Run, RunRecord, RunStore
 from esd_bench.views import ViewSet
 
-__all__ = ["Item", "Settings", "Summary", "ingest", "of_manifest", "of_path"]
+__all__ = ["Item", "Settings", "Summary", "ingest", "of_manifest", "of_path", "passed_over"]
 
 ENGINE = "ingest"
-VERSION = 1
+VERSION = 2
 """Rises when the same file gives other pictures: runs are then made again."""
 EMPTY = 1e-3
 """Mean opacity of the views below which there is nothing to see."""
@@ -69,7 +72,10 @@ class Settings:
             protocol(name)
         if not self.views or not 0 <= self.size <= 4096:
             raise ValueError("views need a protocol at least, and a size of at most 4096")
-        axes(self.up or "+y", self.front or ("+x" if "z" in self.up else "+z"))
+        for name in filter(None, (self.up, self.front)):
+            axis(name)
+        if self.up and self.front:
+            axes(self.up, self.front)
         reading.check(self.options)
 
     @property
@@ -89,12 +95,14 @@ class Summary:
 
     Attributes:
         made, kept: runs that were made now, and that were there already.
+        replaced: of those made, how many took the place of another, or of the same asset as it was.
         failed: of both, those whose asset is broken or empty, and why: they count as failed runs.
-        refused: assets that no run was made of, and why.
+        refused: assets that no run was made of, and why: more than is allowed, or another process is at it.
     """
 
     made: list[Run] = field(default_factory=list)
     kept: list[Run] = field(default_factory=list)
+    replaced: int = 0
     failed: list[tuple[Item, str]] = field(default_factory=list)
     refused: list[tuple[Item, str]] = field(default_factory=list)
 
@@ -121,11 +129,12 @@ def ingest(
 
         watch(0)
         try:
-            run, new = _Work(item, store, settings, watch).run()
-        except (Refused, ImportError) as error:
+            run, new, before = _Work(item, store, settings, watch).run()
+        except (Refused, ImportError, BlockingIOError) as error:
             summary.refused.append((item, str(error)))
             continue
         (summary.made if new else summary.kept).append(run)
+        summary.replaced += before
         if run.record.status == "failed":
             summary.failed.append((item, run.record.reason))
     tell(len(items) * each, len(items) * each, "")
@@ -141,38 +150,45 @@ class _Work:
     settings: Settings
     watch: Callable[[int], None]
 
-    def run(self) -> tuple[Run, bool]:
-        """The asset's run, and whether it is new.
+    def run(self) -> tuple[Run, bool, bool]:
+        """The asset's run, whether it is new, and whether it took another's place.
+
+        What failed is looked at again: a missing texture, say, may be there now.
 
         Raises:
             Refused: when none can be made.
         """
         source, adapter = self._source()
         old = self._old()
-        if not self.settings.again:
-            same = [x for x in old if x.record.source.get("request") == source["request"]]
-            if same and self._unchanged(same[0]):
-                return same[0], False
-        began, reason = time.perf_counter(), ""
-        views: dict[str, ViewSet] = {}
-        try:
-            if adapter:
-                views, told = self._seen(adapter)
-                source |= told
-                reason = _fault(views)
-            else:
-                reason = "the method made nothing"
-        except Refused:
-            raise
-        except ValueError as error:
-            reason = " ".join(str(error).split())
+        same = [x for x in old if x.record.source.get("request") == source["request"]]
+        if self.settings.again:
+            same = []
+        elif same and same[0].record.status == "finished" and self._unchanged(same[0]):
+            return same[0], False, False
+        self._unjudged(old)
+        began = time.perf_counter()
+        views, told, reason = self._seen(adapter)
+        if same and reason and same[0].record.reason == reason:
+            return same[0], False, False
         spec = self._spec(tuple(views) or self.settings.views)
         with self.store.begin([spec]):
-            run = self._stored(spec, views, reason, source, time.perf_counter() - began)
+            run = self._stored(spec, views, reason, source | told, time.perf_counter() - began)
         for other in old:
             if other.folder != run.folder:
                 shutil.rmtree(other.folder)
-        return run, True
+        return run, True, bool(old)
+
+    def _unjudged(self, old: Sequence[Run]) -> None:
+        """Refuse to throw away what people said of a run.
+
+        Raises:
+            Refused: unless it was asked for.
+        """
+        if not self.settings.again and any((run.folder / "labels").is_dir() for run in old):
+            raise Refused(
+                "people have judged the run that it would replace; "
+                "--again replaces it all the same, another --suite or --out keeps both"
+            )
 
     def _source(self) -> tuple[dict[str, Any], str]:
         """What the run is made of and how, and the adapter that reads it; "" where there is nothing to read."""
@@ -189,7 +205,7 @@ class _Work:
         how = {
             "sha256": reading.digest(path),
             "adapter": adapter,
-            "options": reading.chosen(adapter, chosen.options),
+            "options": self._options(adapter),
             "up": chosen.up,
             "front": chosen.front,
         }
@@ -202,6 +218,12 @@ class _Work:
         }
         asked = hashlib.sha256(canonical(everything).encode()).hexdigest()
         return {"file": path.name, **how, "request": asked}, adapter
+
+    def _options(self, adapter: str) -> dict[str, Any]:
+        """Those of the options that the adapter has; axes are one of those that places cameras by them."""
+        named = {"up": self.settings.up, "front": self.settings.front}
+        given = {key: value for key, value in named.items() if value}
+        return reading.chosen(adapter, {**given, **self.settings.options})
 
     def _old(self) -> list[Run]:
         """Runs that stand for the same as this asset."""
@@ -223,16 +245,26 @@ class _Work:
         except ValueError:
             return False
 
-    def _seen(self, adapter: str) -> tuple[dict[str, ViewSet], dict[str, Any]]:
+    def _seen(self, adapter: str) -> tuple[dict[str, ViewSet], dict[str, Any], str]:
+        """The asset's views, what the adapter told of it, and why it is a failure, or ""."""
+        if not adapter:
+            return {}, {}, "the method made nothing"
         assert self.item.path
-        asset = reading.read(self.item.path, adapter, self.settings.options)
-        if isinstance(asset, Pictures):
-            return dict(asset.views), _told(asset.facts, asset.views)
-        return self._looked(asset)
+        try:
+            asset = reading.read(self.item.path, adapter, self._options(adapter))
+            if isinstance(asset, Pictures):
+                views, told = dict(asset.views), _told(asset.facts, asset.views)
+            else:
+                views, told = self._looked(asset)
+        except Refused:
+            raise
+        except ValueError as error:
+            return {}, {}, " ".join(str(error).split())
+        return views, told, _fault(views)
 
     def _looked(self, asset: Solid) -> tuple[dict[str, ViewSet], dict[str, Any]]:
         up, front = self.settings.up or asset.up, self.settings.front or asset.front
-        turn, frame = axes(up, front), framed(asset.points, asset.weights)
+        turn, frame = _turn(up, front), framed(asset.points, asset.weights)
         views, done = {}, 0
         for name in self.settings.views:
             cameras = protocol(name, self.settings.side)
@@ -309,6 +341,14 @@ def _show(views: Mapping[str, ViewSet], spec: RunSpec, folder: Path) -> None:
     sheet([(f"{spec.prompt.text}\n{spec.label}", small)], folder / "sheet.png")
     frames = views[name].over("white")
     turntable(frames, folder / "turntable.webp", max(1, SHOWN // frames.shape[-1]))
+
+
+def _turn(up: str, front: str) -> Float[Tensor, "3 3"]:
+    """Axes of which the user may have named one only: that the other is in its way says nothing of the asset."""
+    try:
+        return axes(up, front)
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def _told(facts: Mapping[str, Any], views: Mapping[str, ViewSet]) -> dict[str, Any]:

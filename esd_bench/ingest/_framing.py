@@ -18,7 +18,6 @@ REACH = 2.0
 """Of the object, in radii of its core: a trail of crumbs has no gap."""
 FAR = 1e3
 """Distance of the origin, in radii, from which single precision would be felt."""
-NAMES = ("x", "y", "z")
 
 
 @dataclass(frozen=True)
@@ -69,32 +68,6 @@ def _quantile(values: Float[Tensor, " k"], weights: Float[Tensor, " k"], share: 
     order = values.argsort()
     ends = weights[order].cumsum(0)
     return values[order[torch.searchsorted(ends, share * ends[-1]).clamp_max(len(order) - 1)]]
-
-
-def axes(up: str, front: str) -> Float[Tensor, "3 3"]:
-    """The matrix from our axes (+y up, front on +z) to a file's.
-
-    Raises:
-        ValueError: for what is no axis, or no two that are square to each other.
-    """
-    above, ahead = axis(up), axis(front)
-    if float(above @ ahead) != 0:
-        raise ValueError(f"up {up} and front {front} are not square to each other")
-    return torch.stack([torch.linalg.cross(above, ahead), above, ahead], 1)
-
-
-def axis(name: str) -> Float[Tensor, "3"]:
-    """The unit vector of ``+z`` or ``-x``; the plus may be left out.
-
-    Raises:
-        ValueError: for another text.
-    """
-    sign, letter = (name[:-1] or "+"), name[-1:].lower()
-    if letter not in NAMES or sign not in "+-":
-        raise ValueError(f"an axis is +x, -x, +y, -y, +z or -z, not {name!r}")
-    vector = torch.zeros(3, dtype=torch.float64)
-    vector[NAMES.index(letter)] = -1.0 if sign == "-" else 1.0
-    return vector
 
 
 def placed(cameras: Cameras, frame: Frame, turn: Float[Tensor, "3 3"]) -> Cameras:

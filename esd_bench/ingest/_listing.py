@@ -1,6 +1,7 @@
 """Which assets there are, whose they are, and what they should show."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,11 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from esd_bench.adapters import Entry
+from esd_bench.adapters import NO_SEED, Entry
 from esd_bench.ingest._reading import adapter_of, entries
+from esd_bench.paths import by_number, inside
 from esd_bench.prompts import Prompt
 
 COLUMNS = ("path", "method", "prompt", "seed")
+MESHES = ("gltf", "obj", "ply", "stl")
+"""Adapters of files beside which a folder of pictures holds their textures."""
+BESIDE = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tga", ".tif", ".tiff", ".mtl", ".bin"),
+    *(".txt", ".md", ".pdf", ".html", ".json", ".jsonl", ".csv", ".yaml", ".yml", ".log"),
+)
+"""Endings of what lies beside assets: textures, buffers and notes."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -24,14 +33,14 @@ class Item:
         path: a file or folder; None where the method made nothing.
         method: the name of who made it.
         prompt: what it should show.
-        seed: tells assets of one method and prompt apart; -1 is not yet given.
+        seed: tells assets of one method and prompt apart; :data:`NO_SEED` is not yet given.
         guessed: whether the prompt is the file's name.
     """
 
     path: Path | None
     method: str
     prompt: Prompt
-    seed: int = -1
+    seed: int = NO_SEED
     guessed: bool = False
 
 
@@ -56,14 +65,17 @@ def of_path(
     """
     items = []
     for place in _assets(path):
-        inside = entries(place)
-        items += [_entry(x, method, prompt, suite) for x in inside]
-        if not inside:
+        listed = entries(place)
+        items += [_entry(x, method, prompt, suite) for x in listed]
+        if not listed:
             name = named(method or "")
             words = Prompt(prompt) if prompt else _meant(said(place), suite)
             items.append(Item(place, name, words, guessed=not prompt))
     if not items:
-        raise ValueError(f"no asset in {path}: `esd-bench list adapters` says what is read")
+        raise ValueError(
+            f"no asset in {path}: `esd-bench list adapters` says what is read; "
+            "for assets in its subfolders write a manifest"
+        )
     return seeded(items, seed)
 
 
@@ -85,18 +97,35 @@ def _meant(words: str, suite: Sequence[Prompt]) -> Prompt:
     return Prompt(words)
 
 
-def _assets(path: Path) -> Iterator[Path]:
+def _assets(path: Path) -> list[Path]:
+    """The assets at a path, or in a folder that is none itself."""
     if not path.exists():
         raise ValueError(f"no file or folder {path}")
     if not path.is_dir():
-        yield path
-        return
-    inside = [x for x in sorted(path.iterdir()) if x.name[0] != "." and adapter_of(x)]
+        return [path]
+    readers = {x: adapter_of(x) for x in _visible(path)}
+    found = [x for x, reader in readers.items() if reader]
     # A folder of meshes and their textures is no asset of pictures.
-    if not any(x.is_file() for x in inside) and adapter_of(path):
-        yield path
-    else:
-        yield from inside
+    if not any(x.is_file() for x in found) and adapter_of(path):
+        return [path]
+    if any(reader in MESHES for x, reader in readers.items() if x.is_file()):
+        found = [x for x in found if not (x.is_dir() and readers[x] == "pictures")]
+    return found
+
+
+def passed_over(path: Path) -> list[Path]:
+    """What lies in a folder of assets and is neither one of them nor what often lies beside them."""
+    assets = set(_assets(path))
+    if not path.is_dir() or path in assets:
+        return []
+    rest = [x for x in _visible(path) if x not in assets]
+    return [x for x in rest if x.is_dir() or x.suffix.lower() not in BESIDE]
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What is not hidden in a folder, by number."""
+    inside = (x for x in folder.iterdir() if x.name[0] != ".")
+    return sorted(inside, key=lambda x: by_number(x.name))
 
 
 def said(path: Path) -> str:
@@ -105,7 +134,7 @@ def said(path: Path) -> str:
     Raises:
         ValueError: when no word is left.
     """
-    stem = path.stem if path.is_file() else path.name
+    stem = path.stem if path.is_file() else path.resolve().name
     text = " ".join(re.split(r"[_\-\s]+", stem)).strip()
     if not text:
         raise ValueError(f"{path.name} is no prompt; say it by --prompt or a manifest")
@@ -133,16 +162,16 @@ def of_manifest(path: Path, method: str | None, seed: int) -> list[Item]:
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read {path}: {error}") from None
     if path.suffix.lower() == ".jsonl":
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 yield number, _object(line, f"{path}, line {number}")
         return
     try:
-        reader = csv.DictReader(lines, strict=True)
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         yield from ((reader.line_num, row) for row in reader)
     except csv.Error as error:
         raise ValueError(f"{path} is not CSV: {error}") from None
@@ -159,9 +188,13 @@ def _object(line: str, where: str) -> Mapping[str, Any]:
 
 
 def _item(row: Mapping[str, Any], folder: Path, method: str | None) -> Item:
+    if None in row:  # of the csv module: cells beyond the columns
+        raise ValueError('more cells than columns; a prompt with a comma stands in "double quotes"')
     unknown = [key for key in row if key not in COLUMNS]
     if unknown:
-        raise ValueError(f"columns are {', '.join(COLUMNS)}, not {str(unknown[0])!r}")
+        raise ValueError(f"columns are {', '.join(COLUMNS)}, not {str(unknown[0])[:60]!r}")
+    if "path" not in row:
+        raise ValueError("no path; an empty one says that the method made nothing")
     cells = {key: "" if row.get(key) is None else str(row[key]).strip() for key in COLUMNS}
     name = cells["method"] or method or ""
     if not cells["prompt"]:
@@ -169,23 +202,10 @@ def _item(row: Mapping[str, Any], folder: Path, method: str | None) -> Item:
     digits = cells["seed"]
     if digits and not (digits.isdecimal() and len(digits) < 19):
         raise ValueError(f"a seed is a whole number from 0, not {digits!r}")
-    path = inside(folder, cells["path"]) if cells["path"] else None
-    return Item(path, named(name), Prompt(cells["prompt"]), int(digits) if digits else -1)
-
-
-def inside(folder: Path, name: str) -> Path:
-    """A path of a manifest.
-
-    Raises:
-        ValueError: when it leaves the manifest's folder.
-    """
-    try:
-        place = (folder / name).resolve()
-        if place.is_relative_to(folder.resolve()):
-            return folder / name
-    except (OSError, ValueError, RuntimeError):
-        pass
-    raise ValueError(f"{name!r} leaves the manifest's folder")
+    path = folder / cells["path"] if cells["path"] else None
+    if path:
+        inside(folder, path)
+    return Item(path, named(name), Prompt(cells["prompt"]), int(digits) if digits else NO_SEED)
 
 
 def named(method: str) -> str:

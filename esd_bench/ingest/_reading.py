@@ -9,6 +9,9 @@ from typing import Any, get_type_hints
 from esd_bench import plugins
 from esd_bench.adapters import Entry, Pictures, Refused, Solid
 
+CHECKPOINTS = (".ckpt", ".pth", ".pt")
+"""Endings of gigabytes beside the pictures of a trial."""
+
 
 def adapter_of(path: Path) -> str:
     """The name of the first adapter, by name, that reads a path; "" for none."""
@@ -20,9 +23,11 @@ def adapter_of(path: Path) -> str:
 
 def entries(path: Path) -> list[Entry]:
     """The assets of a folder that holds several, as its adapter lists them; none for what is an asset itself."""
-    name = adapter_of(path)
+    name = adapter_of(path) if path.is_dir() else ""
+    if not name:
+        return []
     listed = getattr(importlib.import_module(f"esd_bench.adapters.{name}"), "items", None)
-    return listed(path) if listed and path.is_dir() else []
+    return listed(path) if listed else []
 
 
 def read(path: Path, adapter: str, options: Mapping[str, Any]) -> Solid | Pictures:
@@ -69,18 +74,22 @@ def check(options: Mapping[str, Any]) -> None:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files and their names.
+    """SHA-256 of a file, or of a folder's files and their names, but for checkpoints, which no adapter opens.
 
     Raises:
         Refused: when it can't be read.
     """
     try:
         if path.is_dir():
-            files = sorted(x for x in path.rglob("*") if x.is_file())
+            files = sorted(
+                x for x in path.rglob("*") if x.suffix not in CHECKPOINTS and x.is_file()
+            )
             value = hashlib.sha256()
             for file in files:
                 value.update(f"{file.relative_to(path).as_posix()}\0{_of(file)}\n".encode())
             return value.hexdigest()
+        if not path.is_file():
+            raise Refused(f"{path.name} is neither a file nor a folder")
         return _of(path)
     except OSError as error:
         raise Refused(f"cannot read {path.name}: {error.strerror}") from None

@@ -11,8 +11,8 @@ from esd_bench.adapters import Refused
 from esd_bench.adapters import _gltf as tree_of
 from esd_bench.adapters._files import Folder
 from esd_bench.adapters.gltf import gltf, reads
-from esd_bench.cameras import orbit
-from tests.adapters.meshes import SIDES, Gltf, cube_gltf, srgb_to_linear
+from esd_bench.cameras import orbit, sphere
+from tests.adapters.meshes import SIDES, Gltf, cube, cube_gltf, srgb_to_linear
 
 trimesh = pytest.importorskip("trimesh")
 
@@ -361,3 +361,54 @@ def test_links_that_leave_the_folder_are_refused(tmp_path):
         gltf(made.save(inside / "a.glb"))
     with pytest.raises(ValueError, match="leaves its folder"):
         Folder(inside / "a.glb")["%2e%2e/secret.bin"]
+
+
+def test_what_a_file_names_again_and_again_is_counted_again_and_again(tmp_path):
+    """A small file would else take any memory, or any time, by naming a large one often enough."""
+    made = cube_gltf()
+    (tmp_path / "all.bin").write_bytes(made.binary)
+    size = len(made.binary)
+    made.tree["buffers"] = [
+        {"uri": "all.bin", "byteLength": size} for _ in made.tree["bufferViews"]
+    ]
+    for number, view in enumerate(made.tree["bufferViews"]):
+        view["buffer"] = number
+    made.binary = b""
+    path = made.save(tmp_path / "a.glb")
+    times = len(made.tree["buffers"])
+    limit = max(times * size, path.stat().st_size)
+    assert gltf(path, max_bytes=limit).facts["faces"] == 12
+    (tmp_path / "all.bin").write_bytes(bytes(limit // times + 1))
+    with pytest.raises(Refused, match="max_bytes"):
+        gltf(path, max_bytes=limit)
+
+
+def test_a_sparse_accessor_has_no_more_entries_than_the_accessor(tmp_path):
+    made = cube_gltf()
+    place = made.view(np.zeros(99, "<u2").tobytes())
+    values = made.view(np.zeros(297, "<f4").tobytes())
+    made.tree["accessors"][made.tree["meshes"][0]["primitives"][0]["attributes"]["POSITION"]][
+        "sparse"
+    ] = {
+        "count": 99,
+        "indices": {"bufferView": place, "componentType": 5123},
+        "values": {"bufferView": values},
+    }
+    with pytest.raises(ValueError, match="more entries than"):
+        gltf(made.save(tmp_path / "a.glb"))
+
+
+def test_white_corners_are_no_colour(tmp_path):
+    """They would be a white shadow on a white background; any other colour stays as it is."""
+    vertices, faces, _ = cube()
+    look, seen = sphere(4, 32), {}
+    for name, colour in (("none", None), ("white", [1, 1, 1]), ("pink", [1, 0.5, 0.5])):
+        made = Gltf()
+        given = {} if colour is None else {"COLOR_0": made.array(np.array([colour] * 24))}
+        made.part(vertices, faces, given)
+        asset = gltf(made.save(tmp_path / "a.glb"))
+        seen[name] = asset.look(look)
+        assert ("camera" in asset.facts["light"]) == (name != "pink")
+    assert (seen["none"].int() - seen["white"].int()).abs().max() <= 1
+    inside = seen["pink"][:, 0][seen["pink"][:, 3] == 255]
+    assert (inside == 255).all()

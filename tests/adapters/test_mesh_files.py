@@ -14,7 +14,7 @@ from esd_bench.adapters.obj import obj
 from esd_bench.adapters.ply import ply
 from esd_bench.adapters.ply import reads as reads_ply
 from esd_bench.adapters.stl import stl
-from esd_bench.cameras import orbit
+from esd_bench.cameras import orbit, sphere
 from tests.adapters.meshes import SIDES, cube_gltf, cube_obj, cube_ply, cube_stl
 
 trimesh = pytest.importorskip("trimesh")
@@ -87,6 +87,20 @@ def test_an_obj_has_its_texture_the_right_way_up(tmp_path):
         y, x = (int(32 + (i - 0.5) * half) for i in (row, column))
         assert picture[:, y, x].tolist() == pytest.approx(pixels[row, column].tolist(), abs=16)
     assert set(asset.facts["files"]) == {"quad.mtl", "skin.png"}
+
+
+def test_options_of_a_texture_are_no_part_of_its_name(tmp_path):
+    Image.new("RGB", (2, 2), "red").save(tmp_path / "my skin -s 2.png")
+    name = "my skin -s 2.png"
+    plain = obj(textured_obj(tmp_path, name)).look(sphere(1, 8))
+    for words in ("-clamp on", "-s 1 1 1 -o 0 0.0 0", "-bm 0.5 -MM 0 1", "-type sphere -texres 9"):
+        asset = obj(textured_obj(tmp_path, f"{words}  {name}"))
+        assert torch.equal(asset.look(sphere(1, 8)), plain)
+    for words in ("-s 2 2", "-o .5 0 0", "-clamp on -t 0 1e-1"):
+        with pytest.raises(Refused, match="moves its texture"):
+            obj(textured_obj(tmp_path, f"{words} {name}"))
+    with pytest.raises(ValueError, match="leaves its folder"):
+        obj(textured_obj(tmp_path, "-clamp on ../skin.png"))
 
 
 def test_a_texture_that_cannot_be_had_is_an_error(tmp_path):
@@ -175,6 +189,47 @@ def test_files_that_are_cut_off_are_one_line(tmp_path):
         path.write_bytes(path.read_bytes()[:-5])
         with pytest.raises(ValueError, match=r"^[^\n]+$"):
             adapter(path)
+
+
+def polygons(*corners, tail=b""):
+    """A binary PLY of five vertices and faces with so many corners."""
+    head = b"ply\nformat binary_little_endian 1.0\nelement vertex 5\n"
+    head += b"property float x\nproperty float y\nproperty float z\n"
+    head += b"element face %d\nproperty uchar flag\n" % len(corners)
+    head += b"property list uchar int vertex_indices\nproperty float weight\nend_header\n"
+    places = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]], "<f4")
+    faces = [struct.pack(f"<BB{n}if", 7, n, *range(n), 0.5) for n in corners]
+    return head + places.tobytes() + b"".join(faces) + tail
+
+
+@pytest.mark.parametrize(
+    "corners", [(4, 3), (3, 3, 4), (4, 3, 5)]
+)  # the last as long as three of 4
+def test_faces_with_different_numbers_of_corners_are_not_the_methods_fault(tmp_path, corners):
+    (tmp_path / "a.ply").write_bytes(polygons(*corners))
+    with pytest.raises(Refused, match="triangulate it"):
+        ply(tmp_path / "a.ply")
+
+
+def test_faces_with_equally_many_corners_are_read_and_a_cut_is_a_cut(tmp_path):
+    path = tmp_path / "a.ply"
+    path.write_bytes(polygons(4, 4))
+    assert ply(path).facts["faces"] == 4
+    for broken in (polygons(4, 4)[:-5], polygons(4, 4)[:-27], polygons(4, 4, tail=b"12")):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match="length") as caught:
+            ply(path)
+        assert not isinstance(caught.value, Refused)
+
+
+def test_compressed_splats_are_no_broken_mesh(tmp_path):
+    head = "ply\nformat binary_little_endian 1.0\nelement chunk 1\nproperty float min_x\n"
+    head += (
+        "element vertex 1\nproperty uint packed_position\nproperty uint packed_color\nend_header\n"
+    )
+    (tmp_path / "a.ply").write_bytes(head.encode() + bytes(12))
+    with pytest.raises(Refused, match="compressed splats"):
+        ply(tmp_path / "a.ply")
 
 
 @pytest.mark.parametrize("adapter", [obj, ply, stl])

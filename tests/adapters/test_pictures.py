@@ -18,7 +18,7 @@ from PIL import Image
 from esd_bench import plugins
 from esd_bench.adapters import _stills
 from esd_bench.adapters._posed import name_of
-from esd_bench.adapters._stills import lossy, numeric
+from esd_bench.adapters._stills import lossy
 from esd_bench.adapters.pictures import pictures, reads
 from esd_bench.cameras import band, ring, sphere
 from esd_bench.views import ViewSet
@@ -72,13 +72,6 @@ def test_every_folder_has_one_adapter_at_most(tmp_path):
             assert found == ([adapter] if adapter else []), path
 
 
-def test_names_are_sorted_by_their_numbers():
-    names = ["rgb_10.png", "rgb_2.png", "a.png", "rgb_2b.png", "1.png", "0001.png", ""]
-    assert sorted(names, key=numeric) == [
-        "", "0001.png", "1.png", "a.png", "rgb_2.png", "rgb_2b.png", "rgb_10.png",
-    ]  # fmt: skip
-
-
 # ---- with cameras --------------------------------------------------------------------------------------------------
 
 
@@ -112,9 +105,9 @@ def test_a_ring_of_blender_s_is_ours(tmp_path, intrinsics):
 def test_axes_are_the_user_s_choice(tmp_path):
     views = one(pictures(blender(tmp_path / "a", turns(4)), front="+x"))
     assert degrees(views) == [270, 0, 90, 180]
-    with pytest.raises(ValueError, match="along one axis"):
+    with pytest.raises(ValueError, match="not square"):
         pictures(tmp_path / "a", front="-z")
-    with pytest.raises(ValueError, match="one of"):
+    with pytest.raises(ValueError, match="an axis is"):
         pictures(tmp_path / "a", up="up")
 
 
@@ -311,7 +304,7 @@ def test_nothing_outside_is_opened(tmp_path, name):
     said = json.loads((path / "transforms.json").read_text())
     said["frames"][1]["file_path"] = name
     (path / "transforms.json").write_text(json.dumps(said))
-    with pytest.raises(ValueError, match="outside of it|has no file|too long|null") as error:
+    with pytest.raises(ValueError, match="leaves its folder|has no file|too long|no path") as error:
         pictures(path)
     assert "\n" not in str(error.value)
 
@@ -372,7 +365,7 @@ def test_other_files_of_cameras_are_one_line(tmp_path, name, content):
 def test_a_file_of_cameras_elsewhere(tmp_path):
     path = ring_folder(tmp_path / "a", 2)
     (tmp_path / "out.csv").write_text("azimuth,elevation\n0,0\n1,0\n")
-    with pytest.raises(ValueError, match="outside of it"):
+    with pytest.raises(ValueError, match="leaves its folder"):
         pictures(path, cameras="../out.csv")
     with pytest.raises(ValueError, match="has no file"):
         pictures(path, cameras="my.json")

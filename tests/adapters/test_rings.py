@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esd_bench import omega, plugins
-from esd_bench.adapters import _stills
+from esd_bench.adapters import Refused, _stills
 from esd_bench.adapters import gpteval3d as gpteval3d_file
 from esd_bench.adapters import threestudio as threestudio_file
 from esd_bench.adapters._films import is_film
@@ -118,6 +118,15 @@ def test_columns(tmp_path):
     np.testing.assert_array_equal(views.rgba.permute(0, 2, 3, 1).numpy()[..., :3], pictures(5))
     with pytest.raises(ValueError, match="96 pixels wide, not 7 equal columns"):
         video(tmp_path / "a.png", columns=7)
+
+
+def test_a_broken_film_is_a_film(tmp_path):
+    for name in ("a.mp4", "b.webm", "c.GIF"):
+        (tmp_path / name).write_bytes(b"")
+        assert reads_it(tmp_path / name) == ["video"]
+        with pytest.raises(ValueError, match="not a whole animation") as caught:
+            video(tmp_path / name)
+        assert not isinstance(caught.value, Refused)
 
 
 def test_a_single_picture_is_no_film(tmp_path):
@@ -241,7 +250,7 @@ def test_links_out_of_the_folder_are_not_followed(tree, tmp_path):
     picture = tree / "shap-e" / "2" / "0" / "rgb_3.png"
     picture.unlink()
     picture.symlink_to(other / "rgb_0.png")
-    with pytest.raises(ValueError, match="names a file outside of it: 'rgb_3.png'"):
+    with pytest.raises(ValueError, match="'rgb_3.png' leaves its folder"):
         gpteval3d(tree / "shap-e" / "2" / "0")
 
 
@@ -367,14 +376,14 @@ def test_hostile_trials(tmp_path):
         threestudio(path)
     config.unlink()
     config.symlink_to(trial(tmp_path / "u" / "x@1") / "configs" / "parsed.yaml")
-    with pytest.raises(ValueError, match="outside of it"):
+    with pytest.raises(ValueError, match="leaves its folder"):
         threestudio(path)
 
 
 def test_pictures_of_a_trial_that_lie_elsewhere(tmp_path):
     path, other = trial(tmp_path / "t" / "x@1"), trial(tmp_path / "u" / "x@1")
     (path / "save" / "it900-test").symlink_to(other / "save" / "it300-test")
-    with pytest.raises(ValueError, match="outside of it"):
+    with pytest.raises(ValueError, match="leaves its folder"):
         threestudio(path)
     with pytest.raises(ValueError, match="holds no assets of threestudio"):
         threestudio(tmp_path / "nowhere")

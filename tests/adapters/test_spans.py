@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from esd_bench.adapters import _spans
+from esd_bench.adapters import Refused, _spans
 from esd_bench.cameras import protocol, sphere
 from esd_bench.meshes import Mesh
 from esd_bench.renderers.raster import raster
@@ -40,6 +40,27 @@ def test_it_sees_what_the_z_buffer_sees(seed):
         assert (theirs >= 0).float().mean() > 0.1
 
 
+def test_many_rows_are_cut_some_at_a_time_and_endless_ones_refused(monkeypatch):
+    vertices, faces = soup(5)
+    apart = seen(vertices, faces, sphere(3, 64)[1], (64, 64))
+    whole = _spans.nearest(apart, (64, 64), None)
+    pixels = int((whole >= 0).sum())
+    for most in (1, 17, 500):
+        monkeypatch.setattr(_spans, "ROWS", most)
+        assert torch.equal(_spans.nearest(apart, (64, 64), None), whole)
+        assert torch.equal(_spans.nearest(apart, (64, 64), whole), again(apart, whole, monkeypatch))
+    monkeypatch.setattr(_spans, "MOST", pixels)
+    with pytest.raises(Refused, match="too often"):
+        _spans.nearest(apart, (64, 64), None)
+
+
+def again(apart, behind, monkeypatch):
+    """The next layer, all rows together."""
+    with monkeypatch.context() as other:
+        other.setattr(_spans, "ROWS", 2**22)
+        return _spans.nearest(apart, (64, 64), behind)
+
+
 def test_shares_of_corners_are_those_of_the_z_buffer():
     vertices, faces = soup(3)
     camera = sphere(3, 64)[1]
@@ -71,7 +92,7 @@ def test_no_pixel_lies_between_neighbours_or_in_both(turns, size):
     vertices, faces = fan((steps / steps[-1] * 2 * torch.pi).float())
     camera = protocol("ring:0:1", size)
     apart = seen(vertices, faces, camera, (size, size))
-    spans = _spans._spans(apart, (size, size))
+    spans = _spans._spans(apart, (size, size), *_spans._rows_of(apart, (size, size)))
     hits = torch.zeros(size * size, dtype=torch.long)
     for left, right, row in zip(*spans[1:], strict=True):
         hits[row * size + left : row * size + right + 1] += 1

@@ -1,13 +1,19 @@
-"""Bilinear lookup against a slow one, texel by texel."""
+"""Bilinear lookup against a slow one, texel by texel, and textures out of files."""
 
+import io
 import math
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from PIL import Image
 
+from esd_bench.adapters import Refused
+from esd_bench.adapters._stills import read
 from esd_bench.adapters._texture import bilinear
+from esd_bench.adapters._texture_files import picture
 
 COORDINATES = st.floats(-3, 3, width=32)
 
@@ -56,3 +62,27 @@ def test_any_number_is_a_place(wrap):
     wild = torch.tensor([0.0, -1e30, 1e30, math.inf, -math.inf, math.nan, 1 - 1e-8, -1e-8])
     uv = torch.cartesian_prod(wild, wild)
     torch.testing.assert_close(bilinear(picture, uv, (wrap, wrap)), torch.full((64, 4), 0.2))
+
+
+def encoded(values, form):
+    stream = io.BytesIO()
+    Image.fromarray(values).save(stream, form)
+    return stream.getvalue()
+
+
+def test_deep_grey_is_rounded_as_in_folders_of_pictures(tmp_path):
+    deep = np.array([[0, 127, 128, 129], [384, 385, 386, 65535]], np.uint16)
+    for form in ("PNG", "TIFF"):
+        made = picture(encoded(deep, form), "a", 99)
+        assert made[..., 0].tolist() == [[0, 0, 0, 1], [1, 1, 2, 255]]
+        assert (made[..., 3] == 255).all()
+    (tmp_path / "a.png").write_bytes(encoded(deep, "PNG"))
+    assert read(tmp_path / "a.png").tolist() == picture(encoded(deep, "PNG"), "a", 99).tolist()
+
+
+def test_textures_of_fractions_are_not_the_methods_fault():
+    with pytest.raises(Refused, match="kind F"):
+        picture(encoded(np.ones((2, 2), np.float32), "TIFF"), "a", 99)
+    with pytest.raises(ValueError, match="can't be decoded") as caught:
+        picture(encoded(np.ones((9, 9, 3), np.uint8), "PNG")[:-30], "a", 99)
+    assert not isinstance(caught.value, Refused)

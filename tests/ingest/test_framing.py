@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from esd_bench.axes import axes
 from esd_bench.cameras import protocol
-from esd_bench.ingest._framing import axes, axis, filled, framed, placed
+from esd_bench.ingest._framing import filled, framed, placed
 from esd_bench.views import ViewSet
 
 
@@ -71,17 +72,6 @@ def test_what_has_no_size_is_empty():
     ):
         with pytest.raises(ValueError, match="empty"):
             framed(points, weights)
-
-
-def test_axes_are_right_handed_and_move_our_axes_to_the_files():
-    for up, front in (("+y", "+z"), ("+z", "-y"), ("-x", "y"), ("z", "+x")):
-        turn = axes(up, front)
-        assert torch.linalg.det(turn) == pytest.approx(1)
-        assert torch.equal(turn[:, 1], axis(up))
-        assert torch.equal(turn[:, 2], axis(front))
-    for bad in (("+y", "-y"), ("up", "+z"), ("", "+z"), ("+w", "+z"), ("--z", "+x")):
-        with pytest.raises(ValueError, match="axis|square"):
-            axes(*bad)
 
 
 def test_a_placed_camera_sees_the_moved_object_as_ours_sees_it():

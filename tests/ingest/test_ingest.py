@@ -1,6 +1,7 @@
 """Assets become ordinary runs: seen from the right side, made once, counted when broken, scored and tabulated."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from esd_bench.ingest import Settings, _reading, ingest, of_manifest, of_path
 from esd_bench.store import RunStore
 from esd_bench.stored import views_of
 from esd_bench.views import ViewSet
+from tests.adapters.captures import blender, trial, turns
 from tests.adapters.meshes import SIDES, cube_gltf, cube_obj, cube_stl
 from tests.adapters.test_mesh_files import textured_obj
 from tests.pipeline.command import command
@@ -102,6 +104,80 @@ def test_another_texture_is_another_asset(tmp_path, runs):
     assert len(runs.find()) == 1
 
 
+def test_a_failure_is_looked_at_again(tmp_path, runs):
+    path = textured_obj(tmp_path)
+    assert "not there" in one(path, runs).failed[0][1]
+    assert (len(one(path, runs).kept), len(one(path, runs).failed)) == (1, 1)
+    Image.new("RGB", (2, 2), "red").save(tmp_path / "skin.png")
+    summary = one(path, runs)
+    assert (len(summary.made), summary.replaced, summary.failed) == (1, 1, [])
+    assert [run.record.status for run in runs.find()] == ["finished"]
+
+
+def test_axes_that_do_not_fit_cost_nobody_a_run(tmp_path, runs):
+    path = cube_gltf().save(tmp_path / "a.glb")
+    (run,) = one(path, runs).made
+    summary = ingest(
+        of_path(path, "mine", "a cube", 0), runs, Settings(views=VIEWS, size=32, up="+z")
+    )
+    assert (summary.made, summary.failed) == ([], [])
+    assert "not square to each other; say both" in summary.refused[0][1]
+    assert [(x.id, x.record.status) for x in runs.find()] == [(run.id, "finished")]
+
+
+def test_axes_of_cameras_are_said_as_those_of_meshes(tmp_path, runs):
+    path = blender(tmp_path / "a", turns(4))
+    (plain,) = one(path, runs).made
+    above = "-z"
+    (turned,) = one(path, runs, Settings(size=32, up=above, front="-y", suite="turned")).made
+    assert turned.record.source["options"] == {"front": "-y", "up": above}
+    first, second = (views_of(x, x.spec.views[0]).cameras.elevation for x in (plain, turned))
+    torch.testing.assert_close(first, -second)
+    summary = ingest(of_path(path, "mine", "x", 0), runs, Settings(size=32, up="+y", suite="no"))
+    assert "say both" in summary.refused[0][1]
+
+
+def test_what_another_process_makes_is_left_to_it(tmp_path, runs):
+    for name in ("a", "b"):
+        cube_gltf().save(tmp_path / f"{name}.glb")
+    items = of_path(tmp_path, "mine", None, 0)
+    (run,) = ingest(items[:1], runs, QUICK).made
+    again = Settings(views=VIEWS, size=32, again=True)
+    with runs.begin([run.spec]):
+        summary = ingest(items, runs, again)
+    assert "another process" in summary.refused[0][1]
+    assert [x.spec.prompt.text for x in summary.made] == ["b"]
+    assert len(runs.find()) == 2
+
+
+def test_checkpoints_of_a_trial_are_not_read(tmp_path, runs):
+    path = trial(tmp_path / "t" / "x@1")
+    (run,) = one(path, runs).made
+    (path / "ckpts" / "last.ckpt").write_bytes(b"a pickle")
+    assert [x.id for x in one(path, runs).kept] == [run.id]
+    (path / "configs" / "more.yaml").write_text("")
+    assert len(one(path, runs).made) == 1
+
+
+def test_a_pipe_is_not_waited_for(tmp_path, runs):
+    os.mkfifo(tmp_path / "a.glb")
+    summary = ingest(of_path(tmp_path / "a.glb", "mine", "a cat", 0), runs, QUICK)
+    assert "neither a file nor a folder" in summary.refused[0][1]
+
+
+def test_what_people_judged_is_not_replaced_unasked(tmp_path, runs):
+    (run,) = one(cube_gltf().save(tmp_path / "a.glb"), runs).made
+    (run.folder / "labels").mkdir()
+    (run.folder / "labels" / "human.json").write_text("{}")
+    assert len(one(tmp_path / "a.glb", runs).kept) == 1
+    other = of_path(cube_stl(tmp_path / "b.stl"), "mine", "a cube", 0)
+    summary = ingest(other, runs, QUICK)
+    assert "people have judged" in summary.refused[0][1]
+    assert (run.folder / "labels" / "human.json").is_file()
+    summary = ingest(other, runs, Settings(views=VIEWS, size=32, again=True))
+    assert (len(summary.made), summary.replaced) == (1, 1)
+
+
 def test_broken_assets_count_and_refused_ones_do_not(tmp_path, runs):
     cube_gltf().save(tmp_path / "good.glb")
     (tmp_path / "broken.glb").write_bytes(b"glTF")
@@ -153,6 +229,7 @@ def test_pictures_bring_their_own_views_and_say_where_they_come_from(tmp_path, r
     [
         ({"views": ("cube:3",)}, "view protocol"),
         ({"up": "+y", "front": "-y"}, "not square"),
+        ({"up": "+w"}, "an axis is"),
         ({"options": {"colour": "red"}}, "no adapter has an option 'colour'"),
         ({"options": {"max_faces": "many"}}, "max_faces"),
         ({"size": 10**6}, "at most 4096"),
@@ -174,13 +251,18 @@ def test_the_command_says_what_came_of_each(tmp_path):
     assets.mkdir()
     cube_gltf().save(assets / "a_red_cat.glb")
     (assets / "b_broken.glb").write_bytes(b"glTF")
+    (assets / "c.usdz").write_bytes(b"")
     said = command("ingest", assets, "--method", "mine", "--out", out, *WORDS)
     assert said.code == 2
     assert "a_red_cat.glb: 'a red cat', by its name" in said.err
+    assert "passed over: c.usdz" in said.err
     assert "failed: " in said.err
     assert "cut off" in said.err
     assert "2 made, 0 kept; 1 of them failed, 0 not ingested" in said.out
     assert "0 made, 2 kept" in command("ingest", assets, "-m", "mine", "-o", out, *WORDS).out
+    more = ("-m", "mine", "--prompt", "a red cat", "-o", out, *WORDS)
+    told = command("ingest", cube_stl(tmp_path / "other.stl"), *more).out
+    assert "1 took the place of an earlier run" in told
 
 
 @pytest.mark.parametrize(

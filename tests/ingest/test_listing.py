@@ -1,10 +1,11 @@
 """Which assets there are: folders by name, manifests row by row, seeds, and what may not be."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from esd_bench.ingest import of_manifest, of_path
+from esd_bench.ingest import of_manifest, of_path, passed_over
 from esd_bench.prompts import Prompt
 from tests.adapters.captures import ring_folder, trial
 from tests.adapters.meshes import cube_gltf, cube_ply
@@ -38,6 +39,22 @@ def test_assets_of_one_prompt_get_seeds_that_count_up(tmp_path):
     assert [i.seed for i in of_path(tmp_path, "mine", "a red cat", 4)] == [4, 5, 6]
 
 
+def test_what_is_passed_over_is_known(tmp_path):
+    for name in ("a.glb", "more/b.glb", "c.fbx", "notes.txt", "skin.png"):
+        glb(tmp_path / name)
+    ring_folder(tmp_path / "textures", 3)
+    assert told(of_path(tmp_path, "mine", None, 0)) == [("a.glb", "mine", "a", 0)]
+    assert [x.name for x in passed_over(tmp_path)] == ["c.fbx", "more", "textures"]
+    assert passed_over(tmp_path / "a.glb") == passed_over(tmp_path / "textures") == []
+
+
+def test_folders_of_pictures_without_meshes_are_assets(tmp_path):
+    for name in ("a_cat", "a_dog"):
+        ring_folder(tmp_path / name, 3)
+    assert [x[2] for x in told(of_path(tmp_path, "mine", None, 0))] == ["a cat", "a dog"]
+    assert passed_over(tmp_path) == []
+
+
 def test_a_manifest(tmp_path):
     for name in ("a.glb", "more/b.glb"):
         glb(tmp_path / name)
@@ -58,10 +75,19 @@ def test_a_manifest(tmp_path):
     assert told(of_manifest(tmp_path / "list.jsonl", "two", 0)) == expected
 
 
+def test_rows_end_where_csv_and_jsonl_say(tmp_path):
+    glb(tmp_path / "a.glb")
+    (tmp_path / "list.csv").write_text('path,prompt\r\na.glb,"a cat\u2028on a mat"\r\n')
+    (tmp_path / "list.jsonl").write_text('{"path": "a.glb", "prompt": "a cat\u2028on a mat"}\r\n')
+    for name in ("list.csv", "list.jsonl"):
+        (item,) = of_manifest(tmp_path / name, "mine", 0)
+        assert item.prompt.text == "a cat\u2028on a mat"
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("path,prompt\n../a.glb,x\n", "line 2: .*leaves the manifest's folder"),
+        ("path,prompt\n../a.glb,x\n", "line 2: .*leaves its folder"),
         ("path,prompt\n/etc/passwd,x\n", "leaves"),
         ("path,prompt\nlink.glb,x\n", "leaves"),
         ("path,prompt,colour\na.glb,x,red\n", "columns are"),
@@ -69,7 +95,9 @@ def test_a_manifest(tmp_path):
         ("path,prompt,seed\na.glb,x,-1\n", "whole number"),
         ("path,prompt,seed\na.glb,x,1\na.glb,x,1\n", "have the seed 1"),
         ("path,prompt,method\na.glb,x,../m\n", "method's name"),
-        ("path,prompt\na.glb,x,y,z\n", "columns are"),
+        ("path,prompt\na.glb,x,y,z\n", "more cells than columns"),
+        ("method,prompt\nmine,x\n", "line 2: no path"),
+        (f"path,prompt\n{'x' * 300},x\n", "too long"),
         ("", "lists no assets"),
     ],
 )
@@ -103,6 +131,27 @@ def test_methods_that_would_share_a_folder_do_not_share_seeds(tmp_path):
     assert [i.seed for i in of_manifest(tmp_path / "list.csv", None, 0)] == [0, 1]
 
 
+def test_assets_are_numbered_as_people_count(tmp_path):
+    for name in ("cat_10.glb", "cat_9.glb"):
+        glb(tmp_path / name)
+    items = of_path(tmp_path, "mine", "a cat", 0)
+    assert [(i.path.name, i.seed) for i in items] == [("cat_9.glb", 0), ("cat_10.glb", 1)]
+
+
+def test_the_present_folder_has_a_name(tmp_path, monkeypatch):
+    place = ring_folder(tmp_path / "a_red_cat", 4)
+    monkeypatch.chdir(place)
+    (item,) = of_path(Path(), "mine", None, 0)
+    assert item.prompt.text == "a red cat"
+
+
+def test_a_file_that_nothing_reads_is_no_tree(tmp_path):
+    (tmp_path / "a_cat.fbx").write_bytes(b"")
+    assert told(of_path(tmp_path / "a_cat.fbx", "mine", None, 0)) == [
+        ("a_cat.fbx", "mine", "a cat", 0)
+    ]
+
+
 def test_one_file_is_one_asset(tmp_path):
     path = cube_ply(tmp_path / "a.ply")
     assert told(of_path(path, "mine", "a cube", 7)) == [("a.ply", "mine", "a cube", 7)]
@@ -115,6 +164,14 @@ def gpteval3d(tmp_path):
     for place in ("mvdream/0/0", "mvdream/0/1", "mvdream/12/0", "shap-e/12/0"):
         ring_folder(tmp_path / place, 4, name="rgb_{}.png")
     return tmp_path
+
+
+def test_seeds_of_a_tree_may_have_names_or_none(tmp_path):
+    for place in ("m/cat/seed_3", "m/cat/seed_12", "m/dog/one", "m/dog/two"):
+        ring_folder(tmp_path / place, 4, name="rgb_{}.png")
+    assert [(i.prompt.text, i.seed) for i in of_path(tmp_path, None, None, 0)] == [
+        ("cat", 3), ("cat", 12), ("dog", 0), ("dog", 1),
+    ]  # fmt: skip
 
 
 def test_numbers_of_a_tree_mean_prompts_of_a_suite(tmp_path):

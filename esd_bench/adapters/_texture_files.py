@@ -3,11 +3,11 @@
 import io
 import warnings
 
-import numpy as np
 import torch
 from PIL import Image
 
 from esd_bench.adapters import Refused
+from esd_bench.adapters._stills import pixels
 from esd_bench.adapters._texture import Picture
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TGA", "TIFF")
@@ -33,7 +33,7 @@ def picture(content: bytes, name: str, max_pixels: int) -> Picture:
                     )
                 if not width * height:
                     raise ValueError("no pixels")
-                pixels = np.array(_eight_bits(image).convert("RGBA"))
+                rgba = pixels(image, "it")
     except Refused:
         raise
     except Image.DecompressionBombError as error:
@@ -41,12 +41,4 @@ def picture(content: bytes, name: str, max_pixels: int) -> Picture:
     except Exception as error:  # its decoders raise all kinds
         said = " ".join(str(error).split())[:120]
         raise ValueError(f"the texture {name} can't be decoded: {said}") from None
-    return torch.from_numpy(pixels)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Sixteen-bit grey as eight; Pillow would cut it off at 255."""
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float64)
-        return Image.fromarray((values / 257 + 0.5).clip(0, 255).astype(np.uint8))
-    return image
+    return torch.from_numpy(rgba)
