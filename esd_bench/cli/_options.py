@@ -105,6 +105,9 @@ def executor_of(
     wanted = given(workers=workers if name or workers != 1 else None, address=address, gpus=gpus)
     if chosen == "ray":
         wanted.setdefault("gpus", float(device == "cuda"))
+    if chosen == "serial" and wanted:
+        other = "processes" if "workers" in wanted else "ray"
+        raise ValueError(f"--{next(iter(wanted))} is for --executor {other}")
     factory = plugins.load("executors", chosen)
     bound = plugins.bind(factory, wanted)
     return None if chosen == "serial" else factory(**bound)
