@@ -19,7 +19,7 @@ from esd_bench import score
 from esd_bench.executors.serial import serial
 from esd_bench.generate import generate
 from esd_bench.store import RunStore
-from tests.executors.test_executors import chains, failing, following, run, toy
+from tests.executors.test_executors import chains, failing, run, toy
 from tests.pipeline.test_score import World
 from tests.specs import spec
 
@@ -166,12 +166,6 @@ def test_the_same_runs_come_out_and_news_arrive(nodes, tmp_path):
         assert one.scene_file.read_bytes() == two.scene_file.read_bytes()
     assert sum(len(x.specs) for x in there[1]) == 5
     assert {x.stage for x in there[1]}.isdisjoint({x.stage for x in here[1]})
-
-
-def test_the_packs_of_a_chain_are_made_in_order(nodes, tmp_path):
-    made = [[[spec(seed=10 * i + k)] for i in range(3)] for k in (2, 0, 1)]
-    list(ray()(partial(following, tmp_path), made, lambda news: None))
-    assert len(RunStore(tmp_path).find()) == 9
 
 
 def test_an_error_is_said_in_one_line_and_a_path_is_the_caller_s(nodes, tmp_path, monkeypatch):
