@@ -9,10 +9,14 @@ import hashlib
 import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
+from itertools import product
+from operator import itemgetter
 from pathlib import Path
 
 from esd_bench import plugins
+from esd_bench.executors import Executor, Tell
 from esd_bench.features import Features, Progress
 from esd_bench.measure import Bench, Settings
 from esd_bench.metrics import Metric
@@ -21,6 +25,8 @@ from esd_bench.store import Run, RunStore
 __all__ = ["Settings", "Summary", "score"]
 
 FOLDER = Path(__file__).parent / "metrics"
+PACK = 16
+"""Runs that a worker scores before it loads its networks anew."""
 
 
 @dataclass
@@ -32,7 +38,8 @@ class Summary:
         kept: files that held the same scores already.
         failed: runs that failed when they were made; they have no scores, and tables count them.
         skipped: pairs that don't apply, by reason.
-        problems: what went wrong, by message, with the number of (run, metric) pairs; the rest was scored nonetheless.
+        problems: what went wrong, by message, with the number of (run, metric) pairs, or of runs that were lost with their
+            worker; the rest was scored nonetheless.
         forwards: sets of pictures that went through a network.
     """
 
@@ -49,6 +56,7 @@ def score(
     metrics: Sequence[str] | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Summary:
     """Score every finished run under a folder; what is scored already with the same settings is skipped at once.
 
@@ -57,25 +65,65 @@ def score(
         metrics: plugin names or files; None is all of the folder ``metrics/``.
         settings: how; None is all defaults.
         progress: told how many runs are done, of how many, and the present one's name.
+        executor: where :data:`PACK` runs at a time are scored; None scores all in this process.
 
     Raises:
         ValueError: when there is nothing to score, or a metric is unknown.
     """
-    store, chosen, with_ = RunStore(root), _chosen(metrics), settings or Settings()
+    store, with_ = RunStore(Path(root).absolute() if executor else root), settings or Settings()
+    _chosen(metrics)
     runs = store.find()
     if not runs:
         raise ValueError(f"no finished runs in {root}")
-    bench = Bench(Features(Path(root) / ".features", with_.device), with_, _texts(runs))
-    summary, tell = Summary(), progress or (lambda done, total, what: None)
-    for done, run in enumerate(runs):
-        tell(done, len(runs), f"{run.spec.prompt.id} {run.id}")
+    numbered, width = list(enumerate(runs)), PACK if executor else len(runs)
+    chains = [[numbered[i : i + width]] for i in range(0, len(runs), width)]
+    begun, tell = set[int](), progress or (lambda done, total, what: None)
+
+    def watch(news: tuple[int, str]) -> None:
+        begun.add(news[0])  # once, whether or not its worker dies and it is scored again
+        tell(len(begun) - 1, len(runs), news[1])
+
+    run = executor or plugins.load("executors", "serial")()
+    work = partial(_score_pack, store, metrics, with_, _texts(runs))
+    parts = sorted(run(work, chains, watch, _lost), key=itemgetter(0))
+    tell(len(runs), len(runs), "")
+    return _sum([part for _, part in parts])
+
+
+def _score_pack(
+    store: RunStore,
+    metrics: Sequence[str] | None,
+    settings: Settings,
+    texts: Mapping[str, Sequence[str]],
+    pack: Sequence[tuple[int, Run]],
+    watch: Tell,
+) -> list[tuple[int, Summary]]:
+    """Some runs, in whatever process this is, with networks of its own; and the number of the first."""
+    store.check()
+    chosen, summary = _chosen(metrics), Summary()
+    bench = Bench(Features(store.root / ".features", settings.device), settings, texts)
+    for number, run in pack:
+        watch((number, f"{run.spec.prompt.id} {run.id}"))
         if run.record.status == "finished":
             _score_run(store, run, chosen, bench, summary)
         else:
             summary.failed += 1
-    tell(len(runs), len(runs), "")
     summary.forwards = bench.features.forwards
-    return summary
+    return [(pack[0][0], summary)]
+
+
+def _lost(pack: Sequence[tuple[int, Run]], why: str) -> list[tuple[int, Summary]]:
+    """What came of runs whose worker died twice; scores that it had stored stay."""
+    failed = sum(run.record.status != "finished" for _, run in pack)
+    problems = Counter({f"runs lost: their worker died twice ({why})": len(pack) - failed})
+    return [(pack[0][0], Summary(failed=failed, problems=problems))]
+
+
+def _sum(parts: Sequence[Summary]) -> Summary:
+    whole = Summary()
+    for part, kept in product(parts, fields(Summary)):
+        setattr(whole, kept.name, getattr(whole, kept.name) + getattr(part, kept.name))
+    return whole
 
 
 def _texts(runs: Sequence[Run]) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ rename is the mark of completion.
 
 import fcntl
 import json
+import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -89,6 +90,15 @@ class RunStore:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
+
+    def check(self) -> None:
+        """Make sure that this machine sees the folder, which all that work on it must share.
+
+        Raises:
+            OSError: naming both.
+        """
+        if not self.root.is_dir():
+            raise OSError(f"{platform.node()} has no folder {self.root}, which all machines share")
 
     @property
     def preview(self) -> Path:

@@ -77,8 +77,14 @@ def numbers(text: str) -> tuple[float, ...]:
         raise ValueError(f"numbers joined by commas, not {text!r}") from None
 
 
-def device_of(name: str) -> str:
+def device_of(name: str, executor: str = "", gpus: float | None = None) -> str:
+    """A device by name; packs on a cluster are not for this machine's, and see no GPU but those that Ray gives them."""
     import torch
+
+    if executor == "ray" and (gpus or name.startswith("cuda")):
+        if name not in ("auto", "cuda"):
+            raise ValueError(f"Ray says which GPU a pack has; use --device cuda, not {name}")
+        return "cuda"
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -87,6 +93,24 @@ def device_of(name: str) -> str:
     if name != "cpu" and not name.startswith("cuda"):
         raise ValueError(f"no device {name!r}; use cpu or cuda")
     return name
+
+
+def executor_of(
+    name: str, device: str, workers: int | None, address: str | None, gpus: float | None
+) -> Any:
+    """An executor with its options; None is this process."""
+    from esd_bench import plugins
+
+    chosen = name or ("processes" if (workers or 1) > 1 else "serial")
+    wanted = given(workers=workers if name or workers != 1 else None, address=address, gpus=gpus)
+    if chosen == "ray":
+        wanted.setdefault("gpus", float(device == "cuda"))
+    if chosen == "serial" and wanted:
+        other = "processes" if "workers" in wanted else "ray"
+        raise ValueError(f"--{next(iter(wanted))} is for --executor {other}")
+    factory = plugins.load("executors", chosen)
+    bound = plugins.bind(factory, wanted)
+    return None if chosen == "serial" else factory(**bound)
 
 
 def engine_options(name: str, home: Path | None, given: Sequence[str] | None) -> dict[str, Any]:
@@ -147,3 +171,17 @@ Threestudio = Annotated[
 ]
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: the GPU if there is one.")]
+
+ExecutorName = Annotated[
+    str, typer.Option("--executor", help="serial, processes or ray: an existing cluster.")
+]
+
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side (CPU).")]
+
+Address = Annotated[
+    str | None, typer.Option(help="Of the Ray cluster: auto finds it, local starts one.")
+]
+
+Gpus = Annotated[
+    float | None, typer.Option(min=0, help="Of each pack on the cluster. Default: 1 for cuda.")
+]

@@ -9,12 +9,17 @@ import typer
 from esd_bench.cli._app import app, aside, say
 from esd_bench.cli._bars import run_bars
 from esd_bench.cli._options import (
+    Address,
     Device,
     EngineName,
+    ExecutorName,
+    Gpus,
     Out,
     Threestudio,
+    Workers,
     device_of,
     engine_options,
+    executor_of,
     seeds_of,
     variants,
     whole,
@@ -69,10 +74,10 @@ def generate(
     ] = None,
     pack: Annotated[int, typer.Option(min=1, help="Scenes side by side (GPU).")] = 1,
     shard: Annotated[str | None, typer.Option(help="I/N: every N-th run, from the I-th.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes side by side (CPU).")] = 1,
-    ray: Annotated[
-        str, typer.Option(help="Work on a Ray cluster: its address, auto, or local.")
-    ] = "",
+    executor: ExecutorName = "",
+    workers: Workers = None,
+    address: Address = None,
+    gpus: Gpus = None,
     checkpoint: Annotated[
         int | None, typer.Option(min=1, help="Steps between checkpoints; 100, by threestudio 2500.")
     ] = None,
@@ -95,6 +100,8 @@ def generate(
         esd-bench generate -m esd --set entropy=1 --prompt "a red cat"
 
         esd-bench generate --preset embedded-gpu --pack 64 --prompts benchmark
+
+        esd-bench generate --executor ray --gpus 1 --pack 4 --preset paper    every pack a task with a GPU
 
         esd-bench generate --engine threestudio --threestudio ~/threestudio --prompt "a plush dragon"
     """
@@ -134,7 +141,8 @@ def generate(
     if not missing:
         say(f"nothing is missing: {len(specs)} runs are finished in {output}")
         return
-    place = device_of(device)
+    place = device_of(device, executor, gpus)
+    where = executor_of(executor, place, workers, address, gpus)
     output.mkdir(parents=True, exist_ok=True)
     with run_bars(missing) as (watch, finished):
         making = run(
@@ -142,17 +150,19 @@ def generate(
             store,
             device=place,
             pack=pack,
-            workers=workers,
-            ray=ray,
+            executor=where,
             checkpoint=checkpoint or 0,
             engine=engine,
             engine_options=with_,
             pins=read_json(pin) if pin else {},
             watch=watch,
         )
+        failed = 0
         for done in making:
             finished(done)
-    say(f"{len(missing)} runs finished in {output}; next: esd-bench score {output}")
+            failed += done.record.status == "failed"
+    ill = f", {failed} of them failed" if failed else ""
+    say(f"{len(missing)} runs finished in {output}{ill}; next: esd-bench score {output}")
 
 
 @app.command()

@@ -7,7 +7,15 @@ import typer
 
 from esd_bench.cli._app import app, aside, say
 from esd_bench.cli._bars import bar
-from esd_bench.cli._options import Device, device_of
+from esd_bench.cli._options import (
+    Address,
+    Device,
+    ExecutorName,
+    Gpus,
+    Workers,
+    device_of,
+    executor_of,
+)
 
 
 @app.command()
@@ -45,6 +53,10 @@ def score(
     again: Annotated[
         bool, typer.Option("--again", help="Score also what is scored already.")
     ] = False,
+    executor: ExecutorName = "",
+    workers: Workers = None,
+    address: Address = None,
+    gpus: Gpus = None,
     device: Device = "auto",
 ) -> None:
     """Score finished runs; what is scored already is skipped.
@@ -56,23 +68,27 @@ def score(
         esd-bench score runs/ --metric fid --metric inception --references 96
 
         esd-bench score runs/ --metric fid --metric kid --fid-mode pytorch --band none
+
+        esd-bench score runs/ --executor ray --gpus 1      on an existing cluster, sixteen runs a task
     """
     from esd_bench.features import override
     from esd_bench.score import Settings
     from esd_bench.score import score as run
 
+    place = device_of(device, executor, gpus)
+    where = executor_of(executor, place, workers, address, gpus)
     settings = Settings(
         background=background,
         views=tuple(views or ()),
         band=_band(band),
-        device=device_of(device),
+        device=place,
         references=references,
         embedders=dict(override(text) for text in embedder or ()),
         fid_mode=fid_mode,
         again=again,
     )
     with bar("scoring") as progress:
-        summary = run(runs, metric, settings, progress)
+        summary = run(runs, metric, settings, progress, where)
     say(
         f"{summary.scored} scored, {summary.kept} kept, {summary.failed} failed runs without scores"
     )

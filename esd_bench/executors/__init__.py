@@ -1,25 +1,38 @@
 """Contract of an executor: where packs are worked on.
 
-``executors/NAME.py`` holds a function ``NAME(...) -> Executor``.
+``executors/NAME.py`` holds a function ``NAME(...) -> Executor``. Packs are of specs to be made, or of runs to be scored.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from esd_bench.engines import Watch
-from esd_bench.spec import RunSpec
-from esd_bench.store import Run
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
-Work: TypeAlias = Callable[[Sequence[RunSpec], Watch], list[Run]]
-"""Makes one pack, telling of its progress; can be pickled."""
+Tell: TypeAlias = Callable[[Any], None]
+"""Is told of progress."""
 
+Work: TypeAlias = Callable[[Sequence[Item], Tell], list[Made]]
+"""Does one pack, telling of its progress; can be pickled. What is done already it finds in the store and doesn't do again."""
 
-Chain: TypeAlias = Sequence[Sequence[RunSpec]]
-"""Packs to be made in order: the later ones may start from stages of the first."""
+Chain: TypeAlias = Sequence[Sequence[Item]]
+"""Packs to be done in order: the later ones may start from what the first left."""
+
+Lost: TypeAlias = Callable[[Sequence[Item], str], list[Made]]
+"""Says what came of a pack whose worker died, and that of its second try as well, and why it died."""
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Runs chains of packs and hands back finished runs as they come; ``watch`` is called in this process."""
+    """Works on chains of packs and hands back what came of them as it comes; ``watch`` and ``lost`` are called in this process.
 
-    def __call__(self, work: Work, chains: Iterable[Chain], watch: Watch) -> Iterator[Run]: ...
+    Whoever can't tell whose worker died raises OSError, as does everybody without ``lost``.
+    """
+
+    def __call__(
+        self,
+        work: Work[Item, Made],
+        chains: Iterable[Chain[Item]],
+        watch: Tell,
+        lost: Lost[Item, Made] | None = None,
+    ) -> Iterator[Made]: ...

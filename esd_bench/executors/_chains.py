@@ -3,26 +3,36 @@
 import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from esd_bench.engines import Watch
-from esd_bench.executors import Chain
-from esd_bench.spec import RunSpec
-from esd_bench.store import Run
+from esd_bench.executors import Chain, Item, Made, Tell
+
+
+def _nobody(pack: Sequence[Any], error: Exception) -> list[Any]:
+    raise error
 
 
 def finished(
-    submit: Callable[[Sequence[RunSpec]], Future[list[Run]]],
-    chains: Iterable[Chain],
+    submit: Callable[[Sequence[Item], bool], Future[list[Made]]],
+    chains: Iterable[Chain[Item]],
     meanwhile: Callable[[], None],
-) -> Iterator[list[Run]]:
-    """Packs as they come; the next one of a chain goes to work when the one before it is done."""
-    waiting: dict[Future[list[Run]], Chain] = {}
+    died: tuple[type[Exception], ...] = (),
+    lost: Callable[[Sequence[Item], Exception], list[Made]] = _nobody,
+) -> Iterator[list[Made]]:
+    """Packs as they come; the next one of a chain goes to work when the one before it is done.
 
-    def begin(chain: Chain) -> None:
+    Args:
+        submit: has a pack worked on, for the first or for the second time.
+        chains: of packs.
+        meanwhile: is called a few times a second.
+        died: errors that say that a worker died; its pack is submitted once more.
+        lost: says what came of a pack whose worker died the second time as well.
+    """
+    waiting: dict[Future[list[Made]], tuple[Chain[Item], bool]] = {}
+
+    def begin(chain: Chain[Item], again: bool = False) -> None:
         if chain:
-            waiting[submit(chain[0])] = chain[1:]
+            waiting[submit(chain[0], again)] = chain, again
 
     for chain in chains:
         begin(chain)
@@ -30,21 +40,27 @@ def finished(
         done, _ = wait(waiting, 0.2, FIRST_COMPLETED)
         meanwhile()
         for future in done:
-            made = _result(future)
-            begin(waiting.pop(future))
+            chain, again = waiting.pop(future)
+            made = _result(future, died)
+            if isinstance(made, Exception) and not again:
+                begin(chain, again=True)
+                continue
+            if isinstance(made, Exception):
+                made = lost(chain[0], made)
+            begin(chain[1:])
             yield made
 
 
-def _result(future: Future[list[Run]]) -> list[Run]:
+def _result(
+    future: Future[list[Made]], died: tuple[type[Exception], ...]
+) -> list[Made] | Exception:
     try:
         return future.result()
-    except BrokenProcessPool:
-        raise OSError(
-            "a worker died, killed or out of memory; run again to go on, or use fewer workers"
-        ) from None
+    except died as error:
+        return error
 
 
-def pass_on(news: Any, watch: Watch) -> None:
+def pass_on(news: Any, watch: Tell) -> None:
     """Tell all the news in a queue."""
     while True:
         try:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 
-from esd_bench.engines import Watch
-from esd_bench.executors import Chain, Executor, Work
-from esd_bench.store import Run
+from esd_bench.executors import Chain, Executor, Item, Lost, Made, Tell, Work
 
 
 def serial() -> Executor:
     """Work on one pack after the other."""
 
-    def run(work: Work, chains: Iterable[Chain], watch: Watch) -> Iterator[Run]:
+    def run(
+        work: Work[Item, Made],
+        chains: Iterable[Chain[Item]],
+        watch: Tell,
+        lost: Lost[Item, Made] | None = None,
+    ) -> Iterator[Made]:
         for chain in chains:
             for pack in chain:
                 yield from work(pack, watch)

@@ -2,9 +2,10 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from esd_bench.draws import Draws
 from esd_bench.engines import Progress, Watch
 from esd_bench.executors._chains import finished
 from esd_bench.executors.processes import processes
+from esd_bench.executors.ray import _patiently
 from esd_bench.executors.serial import serial
+from esd_bench.generate import _lost, _unfinished
 from esd_bench.spec import RunSpec, packs
 from esd_bench.store import Run, RunRecord, RunStore
 from tests.specs import spec
@@ -107,10 +110,66 @@ def test_the_packs_of_a_chain_are_made_in_order(tmp_path):
     made = [[[spec(seed=10 * i + k)] for i in range(3)] for k in (2, 0, 1)]
     with ThreadPoolExecutor(2) as pool:
         work = partial(following, tmp_path / "processes", watch=lambda news: None)
-        list(finished(lambda pack: pool.submit(work, pack), made, lambda: None))
+        list(finished(lambda pack, again: pool.submit(work, pack), made, lambda: None))
     list(serial()(partial(following, tmp_path / "serial"), made, lambda news: None))
     for folder in ("processes", "serial"):
         assert len(RunStore(tmp_path / folder).find()) == 9
+
+
+def test_a_pack_whose_worker_dies_is_tried_once_more_and_then_given_up():
+    """Packs are numbers here: 1 dies once, 2 always; both chains go on."""
+    tried: list[tuple[int, bool]] = []
+
+    def submit(pack: Sequence[int], again: bool) -> Future[list[int]]:
+        tried.append((*pack, again))
+        future: Future[list[int]] = Future()
+        if pack == [2] or (pack == [1] and not again):
+            future.set_exception(InterruptedError(f"the worker of {pack[0]}"))
+        else:
+            future.set_result(list(pack))
+        return future
+
+    def lost(pack: Sequence[int], error: Exception) -> list[int]:
+        assert str(error) == "the worker of 2"
+        return [-x for x in pack]
+
+    chained, none = [[[1], [3]], [[2], [4]]], lambda: None
+    made = finished(submit, chained, none, (InterruptedError,), lost)
+    assert sorted(x for some in made for x in some) == [-2, 1, 3, 4]
+    assert sorted(tried) == [
+        *[(1, False), (1, True), (2, False), (2, True)],
+        *[(3, False), (4, False)],
+    ]
+    with pytest.raises(InterruptedError, match="the worker of 2"):
+        list(finished(submit, [[[2]]], none, (InterruptedError,)))
+    assert len(tried) == 8
+    with pytest.raises(InterruptedError, match="the worker of 1"):
+        list(finished(submit, [[[1]]], none))
+    assert len(tried) == 9
+
+
+def test_a_worker_that_was_given_up_may_still_finish_its_run(runs):
+    """Whoever gets its pack waits for it, and does not make the run again."""
+    one, two = spec(seed=1), spec(seed=2)
+    begun = threading.Event()
+
+    def given_up() -> None:
+        with runs.begin([one, two]):
+            begun.set()
+            time.sleep(0.7)
+            runs.finish(one, RunRecord("finished"), {"x": torch.ones(1)})
+
+    thread = threading.Thread(target=given_up)
+    thread.start()
+    begun.wait()
+    with pytest.raises(BlockingIOError, match="another process is making"):
+        _unfinished([one, two], runs)
+    assert _patiently(lambda: _unfinished([one, two], runs)) == [two]
+    thread.join()
+    made = _lost(runs, [one, two], "Why")
+    reasons = {x.spec.seed: (x.record.status, x.record.reason) for x in made}
+    assert reasons == {1: ("finished", ""), 2: ("failed", "lost: its worker died twice (Why)")}
+    assert not list(runs.root.rglob(".*"))
 
 
 @pytest.mark.parametrize("executor", [serial(), processes(workers=1)], ids=["serial", "processes"])
