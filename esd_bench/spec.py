@@ -15,7 +15,6 @@ from esd_bench import plugins
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
 
-
 BEHIND = ("random", "shared", "white", "grey", "black")
 """What may be behind an object while training: a pale colour for each view, or one for all views of a step, or a plain one."""
 
