@@ -1,0 +1,197 @@
+"""Why does the entropy of the views not remove the Janus problem? Arms on the tuning prompts, each a handful of runs.
+
+    python reports/entropy/make.py --even FOLDER --device cuda [--shard I/N] [--seconds 540]     runs, scores and films of what is missing
+    python reports/entropy/make.py --stored                                                       tables and figures, without torch
+
+FOLDER is a prior trained on views from all sides alike:
+
+    esd-bench embedded train data=front,around vae clip prior=embedded --front 0 --out EVEN       FOLDER is EVEN/weights/embedded
+
+Every arm's numbers are stored as it ends, in ``scores/`` and ``along/``, and an arm that is stored is not made again.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+HERE = Path(__file__).parent
+PROMPTS, STEPS, FILM = 12, 1200, 60
+GUIDANCE = (1.0, 3.0, 7.5)
+SAMPLES = 48
+"""Pictures of each prompt that tell how often a prior shows each side."""
+BATCH = 12
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One setting: a prior, a student, lambda, and what else differs from the preset ``embedded-gpu``."""
+
+    prior: str
+    student: str
+    entropy: float
+    scale: float = 7.5
+    note: str = ""
+    student_options: dict[str, Any] = field(default_factory=dict)
+    schedule: tuple[str, dict[str, Any]] | None = None
+    background: str = "shared"
+    words: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        more = f"-{self.note}" if self.note else ""
+        return f"{self.prior}-{self.student}-lambda{self.entropy:g}-cfg{self.scale:g}{more}"
+
+
+def arms() -> Iterator[Arm]:
+    """In the order in which they are made."""
+    high = ("annealed", {"low": 0.5, "end": 0.7, "length": 0.8})
+    yield from grid(("exact", "lora"), (0, 1, 4, 16))
+    yield from grid(("kernel",), (4, 16))
+    yield from grid(("lora",), (0, 4, 16), ("mild",))
+    yield from grid(("lora",), (0, 4, 16), ("biased",), words=True, note="words")
+    yield from grid(("exact",), (0, 4, 16), scale=1.0)
+    yield from grid(("exact", "lora"), (64,))
+    yield from grid(("exact",), (0, 4), schedule=high, note="high")
+    yield Arm("biased", "exact", 4, background="random", note="backgrounds")
+
+
+def grid(
+    students: tuple[str, ...],
+    entropies: tuple[float, ...],
+    priors: tuple[str, ...] = ("biased", "even"),
+    **more: Any,
+) -> Iterator[Arm]:
+    """Every lambda with every student on every prior."""
+    for entropy, student, prior in product(entropies, students, priors):
+        yield Arm(prior, student, entropy, **more)
+
+
+def template(arm: Arm, even: Path) -> Any:
+    """The runs' spec, but for the prompt."""
+    from esd_bench.presets import Settings, preset
+
+    priors = {"biased": "embedded-biased", "mild": "embedded", "even": str(even)}
+    schedule, options = arm.schedule or (None, None)
+    settings = Settings(
+        "esd",
+        {"entropy": arm.entropy, "scale": arm.scale},
+        prior=priors[arm.prior],
+        schedule=schedule,
+        schedule_options=options,
+        student=arm.student,
+        student_options=arm.student_options or None,
+        steps=(STEPS,),
+        background=arm.background,
+        view_words=arm.words,
+    )
+    return preset("embedded-gpu", settings)
+
+
+def make(arm: Arm, a: argparse.Namespace) -> None:
+    """Runs, scores and films of an arm."""
+    from dataclasses import replace
+
+    from esd_bench.gather import gather
+    from esd_bench.generate import generate
+    from esd_bench.illustrate.faces import along
+    from esd_bench.prompts import load_suite
+    from esd_bench.score import Settings, score
+    from esd_bench.spec import expand
+    from esd_bench.store import RunStore
+
+    suite = load_suite("embedded")
+    spec = replace(template(arm, a.even), suite=suite.name)
+    specs = expand([spec], suite.prompts[: a.prompts], [0])
+    if a.steps != STEPS:
+        stage = replace(spec.stages[-1], steps=a.steps)
+        specs = [replace(x, stages=(*x.stages[:-1], stage)) for x in specs]
+    store = RunStore(a.runs / arm.name)
+    film = {"film": max(1, a.steps * FILM // STEPS)}
+    for _ in generate(specs, store, device=a.device, pack=a.prompts, engine_options=film):
+        pass
+    score(store.root, ["janus", "inception"], Settings(device=a.device, references=0, band=None))
+    for kind, frame in (("along", along(store.root, a.device)), ("scores", gather(store.root))):
+        (a.out / kind).mkdir(parents=True, exist_ok=True)
+        if kind == "scores":
+            kept = frame[["prompt", "seed", "status", "score", "value"]]
+            kept.to_csv(a.out / kind / f"{arm.name}.csv", index=False)
+        else:
+            means = frame.drop(columns=["prompt", "label", "seed"]).groupby("step").mean()
+            means.to_csv(a.out / kind / f"{arm.name}.csv", float_format="%.5g")
+
+
+def sides(a: argparse.Namespace) -> None:
+    """How often each prior shows each azimuth, by the oracle's 24 bins, at several guidances."""
+    import torch
+
+    from esd_bench.features import Features, defaults
+    from esd_bench.prompts import load_suite
+
+    lines = []
+    texts = [prompt.text for prompt in load_suite("embedded").prompts]
+    for prior in ("biased", "mild", "even"):
+        spec = template(Arm(prior, "exact", 0), a.even)
+        sampler = spec.prior.make("priors", torch.device(a.device))
+        judge = Features(a.runs / ".features", a.device).network(defaults(spec.prior)["oracle"])
+        for scale in GUIDANCE:
+            counts = torch.zeros(24)
+            for start in range(0, a.samples, BATCH):
+                seeds = range(start, min(start + BATCH, a.samples))
+                pairs = list(product(texts, seeds))
+                rgb = sampler.sample([x for x, _ in pairs], [x for _, x in pairs], scale, 25)
+                pose = judge.images(rgb.float().cpu().clamp(0, 1))["azimuth"].argmax(1)
+                counts += torch.bincount(pose.cpu(), minlength=24)
+            lines.append(
+                {
+                    "prior": prior,
+                    "guidance": scale,
+                    **{f"bin{i}": int(n) for i, n in enumerate(counts)},
+                }
+            )
+    a.out.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(lines).to_csv(a.out / "sides.csv", index=False)
+
+
+def main() -> None:
+    """Make what is missing."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--even", type=Path, help="the prior that was trained on all sides alike")
+    parser.add_argument("--runs", type=Path, default=Path("runs/entropy"))
+    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--shard", default="1/1", help="I/N: every N-th missing arm, from the I-th")
+    parser.add_argument(
+        "--seconds", type=float, default=1e9, help="begin no arm that would not end by then"
+    )
+    parser.add_argument("--only", default="", help="part of an arm's name")
+    parser.add_argument("--prompts", type=int, default=PROMPTS)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--samples", type=int, default=SAMPLES)
+    a = parser.parse_args()
+    begun, longest = time.time(), 0.0
+    part, parts = map(int, a.shard.split("/"))
+    if part == parts and not (a.out / "sides.csv").exists():
+        sides(a)
+    missing = [
+        x for x in arms() if a.only in x.name and not (a.out / "scores" / f"{x.name}.csv").exists()
+    ]
+    for arm in missing[part - 1 :: parts]:
+        start = time.time()
+        if start - begun + longest > a.seconds:
+            break
+        make(arm, a)
+        longest = max(longest, time.time() - start)
+        print(f"{arm.name}: {time.time() - start:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
