@@ -7,7 +7,7 @@ protocols, and on the sphere's views in the supervised band, go to ``scores/<met
 import hashlib
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from esd_bench import plugins
 from esd_bench.features import Features, Progress
 from esd_bench.measure import Bench, Settings
 from esd_bench.metrics import Metric
-from esd_bench.store import Run, RunStore
+from esd_bench.store import Run, RunStore, read_run
 
 __all__ = ["Settings", "Summary", "score"]
 
@@ -59,23 +59,25 @@ def score(
         ValueError: when there is nothing to score, or a metric is unknown.
     """
     store, chosen, with_ = RunStore(root), _chosen(metrics), settings or Settings()
-    runs = store.find()
-    if not runs:
+    folders = store.folders()
+    if not folders:
         raise ValueError(f"no finished runs in {root}")
-    bench = Bench(Features(Path(root) / ".features", with_.device), with_, _texts(runs))
+    # Runs are read one by one, twice: held all at once, thousands of specs would take hundreds of megabytes.
+    texts = _texts(map(read_run, folders))
+    bench = Bench(Features(Path(root) / ".features", with_.device), with_, texts)
     summary, tell = Summary(), progress or (lambda done, total, what: None)
-    for done, run in enumerate(runs):
-        tell(done, len(runs), f"{run.spec.prompt.id} {run.id}")
+    for done, run in enumerate(bench.reader.over(map(read_run, folders))):
+        tell(done, len(folders), f"{run.spec.prompt.id} {run.id}")
         if run.record.status == "finished":
             _score_run(store, run, chosen, bench, summary)
         else:
             summary.failed += 1
-    tell(len(runs), len(runs), "")
+    tell(len(folders), len(folders), "")
     summary.forwards = bench.features.forwards
     return summary
 
 
-def _texts(runs: Sequence[Run]) -> dict[str, list[str]]:
+def _texts(runs: Iterable[Run]) -> dict[str, list[str]]:
     """The texts of each suite's runs."""
     found: dict[str, set[str]] = {}
     for run in runs:
