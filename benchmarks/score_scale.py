@@ -32,36 +32,40 @@ PRIOR = "5" * 64
 PROMPTS = 60
 
 
+@dataclass
 class Painter:
     """A stand-in for a prior: smooth random pictures."""
 
+    size: int
     name, digest, files, device = "painter", PRIOR, {}, torch.device("cpu")
 
     def sample(self, texts, seeds, scale=7.5, steps=25):
-        return torch.cat([pictures(1, 10**6 + seed) for seed in seeds]).float() / 255
+        return torch.cat([pictures(1, 10**6 + seed, self.size) for seed in seeds]).float() / 255
 
 
-def make(root: Path, count: int, views: tuple[str, ...]) -> None:
+def make(
+    root: Path, count: int, views: tuple[str, ...], size: int = 64, prompts: int = PROMPTS
+) -> None:
     """Finished runs of so many prompts, and the reference set of each prompt."""
     store, texts = RunStore(root / "runs"), [f"a {x} {y}" for x, y in product(COLOURS, NAMES)]
     method, schedule = Choice.of("methods", "sds"), Choice.of("schedules", "uniform")
     stage = Stage(method, schedule, Choice("none"), steps=1)
     prior, scene = Choice.of("priors", "stable_diffusion"), Choice.of("scenes", "voxels")
-    for text in texts[: min(PROMPTS, count)]:
-        reference.build(Painter(), text, root=root / "references")
+    for text in texts[: min(prompts, count)]:
+        reference.build(Painter(size), text, root=root / "references")
     for number in range(count):
-        prompt = Prompt(texts[number % PROMPTS])
-        spec = RunSpec("scale", prompt, prior, scene, (stage,), number // PROMPTS, views=views)
+        prompt = Prompt(texts[number % prompts])
+        spec = RunSpec("scale", prompt, prior, scene, (stage,), number // prompts, views=views)
         with store.begin([spec]):
-            digests = {name: paint(store.working(spec), name, number) for name in views}
+            digests = {x: paint(store.working(spec), x, number, size) for x in views}
             record = RunRecord("finished", label="SDS", views=digests, prior=PRIOR)
             store.finish(spec, record, {"none": torch.zeros(1)})
 
 
-def paint(folder: Path, name: str, number: int) -> str:
+def paint(folder: Path, name: str, number: int, size: int) -> str:
     """The stored views of one protocol, and their digest."""
-    cameras = protocol(name, 64)
-    rgb = pictures(len(cameras), number)
+    cameras = protocol(name, size)
+    rgb = pictures(len(cameras), number, size)
     made = ViewSet(torch.cat([rgb, torch.full_like(rgb[:, :1], 255)], 1), cameras, name)
     made.save(folder / "views" / name.replace(":", "-"))
     return made.digest
@@ -101,6 +105,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--assets", type=int, default=2000)
     options.add_argument("--views", default="sphere:120", help="protocols, joined by commas")
+    options.add_argument("--device", default="cpu")
     options.add_argument("--metrics", help="joined by commas; all that read these views by default")
     a = options.parse_args()
     torch.set_num_threads(a.threads)
@@ -112,7 +117,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         make(root, a.assets, views)
-        settings = Settings(reference_root=root / "references")
+        settings = Settings(device=a.device, reference_root=root / "references")
         summary = score(root / "runs", metrics, settings, watch)
         assert not summary.problems
         assert not summary.skipped

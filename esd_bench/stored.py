@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import tee, zip_longest
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -91,12 +90,13 @@ class Reader(Generic[Read]):
 
     def over(self, runs: Iterable[Run]) -> Iterator[Run]:
         """The runs, in order; the one that was given last is the present one."""
-        present, later = tee(runs)
-        next(later, None)
-        for run, following in zip_longest(present, later):
-            self._next = following
-            yield run
-            self._coming = {k: x for k, x in self._coming.items() if k[0] != run.folder}
+        coming = iter(runs)
+        present = next(coming, None)
+        while present is not None:
+            self._next = next(coming, None)
+            yield present
+            self._coming = {k: x for k, x in self._coming.items() if k[0] != present.folder}
+            present = self._next
 
     def read(self, run: Run, protocol: str) -> Read:
         """Of the present run: what was read ahead, or is read now."""
