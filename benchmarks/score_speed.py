@@ -14,15 +14,16 @@ python benchmarks/score_speed.py --device cuda --assets 2 --rounds 2 --threads 8
 import contextlib
 import os
 import tempfile
+from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from statistics import median
 from unittest.mock import patch
 
 import open_clip
 import torch
 import torch_fidelity
-from race import medians, parser, publish, race
+from race import medians, parser, publish, race, ratio
 from random_networks import clip, extractor, weights
 from score_scale import make
 from scoring import pictures
@@ -41,6 +42,10 @@ from esd_bench.store import RunStore
 
 METRICS = ("clip_distance", "fid", "kid", "inception", "cmmd")
 MODELS = {"cpu": "ViT-B-32", "cuda": "ViT-L-14"}
+SUMS = {
+    "all": ("torch-fidelity", "torchmetrics", "open_clip"),
+    "lean": ("torch-fidelity", "open_clip"),
+}
 BATCH = 64
 """Of the peers: torch-fidelity's own; ours is fixed, because last bits depend on it."""
 
@@ -97,7 +102,8 @@ def fidelity(folders: list[Path], against: Path, path: Path, device: str) -> Cal
 def read(folder: Path, prepare: Callable | None = None) -> DataLoader:
     """The pictures of a folder in batches, read by as many processes as torch-fidelity takes."""
     data = ImagesPathDataset(sorted(folder.glob("*.png")), prepare)
-    return DataLoader(data, BATCH, num_workers=min(4, 2 * (os.cpu_count() or 1)))
+    workers = min(4, 2 * (os.cpu_count() or 1))
+    return DataLoader(data, BATCH, num_workers=workers, pin_memory=torch.cuda.is_available())
 
 
 def torchmetrics(folders: list[Path], against: Path, path: Path, device: str):
@@ -157,17 +163,8 @@ def networks(
     return path, name, made
 
 
-def main() -> None:
-    options = parser(__doc__)
-    options.add_argument("--device", default="cpu", choices=tuple(MODELS))
-    options.add_argument("--clip", help=f"a name of open_clip; {MODELS} by default")
-    options.add_argument("--assets", type=int, default=1)
-    options.add_argument("--views", type=int, default=120)
-    options.add_argument("--size", type=int, default=256, help="side of a view in pixels")
-    options.set_defaults(rounds=3)
-    a = options.parse_args()
-    torch.set_num_threads(a.threads)
-    model = a.clip or MODELS[a.device]
+def measured(a: Namespace, model: str) -> dict[str, list[float]]:
+    """Seconds of all sides, round by round, and the sums of the libraries in the same round."""
     with tempfile.TemporaryDirectory() as folder:
         root, protocol = Path(folder), f"sphere:{a.views}"
         make(root, a.assets, (protocol,), a.size, prompts=1)
@@ -182,27 +179,34 @@ def main() -> None:
             "torchmetrics": torchmetrics(folders, against, path, a.device),
             "open_clip": open_clip_(folders, name, texts, a.device),
         }
-        seconds = race(ways, a.rounds, warmup=a.device == "cuda")
-    count = a.assets * a.views
-    against = {"all": list(ways)[1:], "lean": ["torch-fidelity", "open_clip"]}
-    sums = {
-        what: [sum(x) for x in zip(*(seconds[peer] for peer in peers), strict=True)]
-        for what, peers in against.items()
-    }
+        found = race(ways, a.rounds, warmup=a.device == "cuda")
+    for what, peers in SUMS.items():
+        found[what] = [sum(some) for some in zip(*(found[x] for x in peers), strict=True)]
+    return found
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--device", default="cpu", choices=tuple(MODELS))
+    options.add_argument("--clip", help=f"a name of open_clip; {MODELS} by default")
+    options.add_argument("--assets", type=int, default=1)
+    options.add_argument("--views", type=int, default=120)
+    options.add_argument("--size", type=int, default=256, help="side of a view in pixels")
+    options.set_defaults(rounds=3)
+    a = options.parse_args()
+    torch.set_num_threads(a.threads)
+    model = a.clip or MODELS[a.device]
+    seconds = measured(a, model)
+    took, count = medians(seconds), a.assets * a.views
     result = {
         "device": a.device,
         "clip": model,
         "assets": a.assets,
         "views": a.views,
         "pixels": a.size,
-        "times faster": {
-            what: round(median(x / y for x, y in zip(taken, seconds["ours"], strict=True)), 2)
-            for what, taken in sums.items()
-        },
-        "views per second": {
-            name: round(count / taken, 2) for name, taken in medians({**seconds, **sums}).items()
-        },
-        "seconds": medians(seconds),
+        "times faster": {what: round(ratio(seconds, what, "ours"), 2) for what in SUMS},
+        "views per second": {name: round(count / x, 2) for name, x in took.items()},
+        "seconds": seconds,
     }
     publish("score_speed", result, a.out)
 
