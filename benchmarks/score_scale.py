@@ -19,6 +19,7 @@ from race import parser, publish
 from scoring import pictures
 
 from esd_bench import plugins, reference
+from esd_bench.ahead import ahead
 from esd_bench.cameras import protocol
 from esd_bench.embedded.objects import COLOURS, NAMES
 from esd_bench.prompts import Prompt
@@ -53,13 +54,17 @@ def make(
     prior, scene = Choice.of("priors", "stable_diffusion"), Choice.of("scenes", "voxels")
     for text in texts[: min(prompts, count)]:
         reference.build(Painter(size), text, root=root / "references")
-    for number in range(count):
+
+    def one(number: int) -> None:
         prompt = Prompt(texts[number % prompts])
         spec = RunSpec("scale", prompt, prior, scene, (stage,), number // prompts, views=views)
         with store.begin([spec]):
             digests = {x: paint(store.working(spec), x, number, size) for x in views}
             record = RunRecord("finished", label="SDS", views=digests, prior=PRIOR)
             store.finish(spec, record, {"none": torch.zeros(1)})
+
+    for _ in ahead(one, range(count)):
+        pass
 
 
 def paint(folder: Path, name: str, number: int, size: int) -> str:

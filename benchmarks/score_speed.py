@@ -47,7 +47,7 @@ SUMS = {
     "lean": ("torch-fidelity", "open_clip"),
 }
 BATCH = 64
-"""Of the peers: torch-fidelity's own; ours is fixed, because last bits depend on it."""
+"""Of the peers: torch-fidelity's own default; ours is fixed, because last bits depend on it."""
 
 
 def ours(root: Path, loaded: dict[Choice, object], device: str) -> Callable[[], None]:

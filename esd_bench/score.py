@@ -62,7 +62,7 @@ def score(
     folders = store.folders()
     if not folders:
         raise ValueError(f"no finished runs in {root}")
-    # Runs are read one by one, twice: held all at once, thousands of specs would take hundreds of megabytes.
+    # Runs are read one by one, twice: held all at once, they would take the more memory the more there are.
     texts = _texts(map(read_run, folders))
     bench = Bench(Features(Path(root) / ".features", with_.device), with_, texts)
     summary, tell = Summary(), progress or (lambda done, total, what: None)
