@@ -26,10 +26,11 @@ from PIL import Image
 from pytorch_fid import fid_score as pytorch_fid
 from pytorch_fid import inception as pytorch_inception
 from race import parser, publish
+from random_networks import extractor, weights
 from scoring import Clip, Output
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
-from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
+from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 from torchmetrics.multimodal import CLIPScore
@@ -74,27 +75,6 @@ def renders(n: int, kind: str, colour: str) -> torch.Tensor:
     rgba = cast(assemble(*index, torch.Generator().manual_seed(0)), cameras)
     pixels = quantise(rgba[:, :3] * rgba[:, 3:], rgba[:, 3:])
     return bytes_of(ViewSet(pixels, cameras, f"sphere:{n}").over("white"))
-
-
-def weights(pictures: torch.Tensor, path: Path) -> None:
-    """A random Inception whose layers neither vanish nor saturate on the pictures."""
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3 as Network
-
-    torch.manual_seed(0)
-    with patch.object(Network, "load_state_dict"), patch("torch.load"):
-        network = Network("x", ["2048", "logits"], "unused")
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None
-    with torch.no_grad():
-        network.train()(pictures)
-    torch.save(network.state_dict(), path)
-
-
-def extractor(path: Path, output: str) -> NoTrainInceptionV3:
-    found = NoTrainInceptionV3("x", [output], str(path))
-    found.num_features = 2048
-    return found
 
 
 # ---- each library by its own functions -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|parity|steps|causes|floor|rays|clicks|stages]``.
+"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|scale|parity|steps|causes|floor|rays|clicks|stages]``.
 
 Those of several results (steps, causes, floor, rays, clicks) say so where none is stored yet.
 """
@@ -22,6 +22,7 @@ def ratios() -> str:
         found = result(name)
         against = f"torchmetrics metric by metric, same networks, {found['views']} views"
         told.append((f"scoring.py{options}", against, found["times faster"]))
+    told += _from_files()
     for name, options in (("fused_forward", ""), ("fused_forward_sd21", " --size sd21")):
         fused = result(name)
         for part, what in (("rows", "the rows of an ESD step"), ("step", "with the student's fit")):
@@ -33,6 +34,43 @@ def ratios() -> str:
             told.append((f"pack.py --method {method}", f"pack 1, eager: {name}", ratio))
     lines = [f"| `{what}` | {peer} | {_short(ratio)} |" for what, peer, ratio in told]
     return "\n".join(["| command | against | times faster, median |", "|---|---|---|", *lines])
+
+
+PEERS = {
+    "all": "torch-fidelity, torchmetrics and open_clip",
+    "lean": "torch-fidelity and open_clip alone",
+}
+
+
+def _from_files() -> list[tuple[str, str, float]]:
+    """The same from PNG files to all numbers."""
+    told = []
+    for found in _stored("score_speed*"):
+        options = "" if found["device"] == "cpu" else f" --device {found['device']}"
+        what = f"{found['clip']} and Inception-v3, {found['views']} views of {found['pixels']}²"
+        for peers, ratio in found["times faster"].items():
+            told.append((f"score_speed.py{options}", f"{PEERS[peers]} in turn, {what}", ratio))
+    return told
+
+
+def scale() -> str:
+    """Memory and the cost of an asset while many are scored."""
+    lines = []
+    for found in _stored("score_scale*"):
+        held, each = found["MiB resident"], found["processor seconds an asset"]
+        gpu = found["machine"]["device"].startswith("NVIDIA")
+        counts = [n for n in held if n != "0"]
+        cells = (
+            f"{found['assets']} x {found['views']}",
+            ", ".join(found["metrics"]),
+            found["machine"]["device"] if gpu else "CPU, one thread",
+            ", ".join(f"{held[n]:.0f} at {n}" for n in counts),
+            *(_short(each[x]) for x in ("first quarter", "last quarter")),
+            f"{each['last / first'] - 1:+.0%}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    head = "| assets | metrics | machine | MiB resident | processor seconds an asset, first quarter | last quarter | change |"
+    return _table(head, lines)
 
 
 def assets() -> str:
@@ -62,10 +100,14 @@ def assets() -> str:
 NOTHING = "Not measured yet."
 
 
+def _stored(pattern: str) -> list[dict]:
+    """All results of a benchmark; none where there is none."""
+    return [result(path.stem) for path in sorted((HERE / "results").glob(f"{pattern}.json"))]
+
+
 def _rows(pattern: str) -> list[dict]:
-    """The rows of all results of a benchmark; none where there is none."""
-    found = (json.loads(path.read_text()) for path in sorted((HERE / "results").glob(pattern)))
-    return [row for one in found for row in one["rows"]]
+    """The rows of all of them."""
+    return [row for one in _stored(pattern) for row in one["rows"]]
 
 
 def _table(head: str, lines: list[str]) -> str:
@@ -76,7 +118,7 @@ def _table(head: str, lines: list[str]) -> str:
 def steps() -> str:
     """A full step at SD-2.1's size against threestudio's sequence."""
     lines = []
-    for row in _rows("full_step*.json"):
+    for row in _rows("full_step*"):
         first = f"{row['method'].upper().replace('_', '-')}, {row['batch']} x {row['render']}²"
         memory = row["memory"]
         for side, milliseconds in row["milliseconds"].items():
@@ -98,7 +140,7 @@ def steps() -> str:
 
 def causes() -> str:
     """By how much each difference from threestudio's sequence makes a step faster."""
-    rows = [row for row in _rows("full_step*.json") if len(row["share of each cause"]) == 3]
+    rows = [row for row in _rows("full_step*") if len(row["share of each cause"]) == 3]
     names = list(rows[0]["share of each cause"]) if rows else []
     lines = [
         f"| {row['method'].upper().replace('_', '-')}, {row['batch']} x {row['render']}² | "
@@ -112,8 +154,7 @@ def causes() -> str:
 def floor() -> str:
     """The floors of a step, how far it is from them, and where its time goes."""
     told = []
-    for path in sorted((HERE / "results").glob("floor*.json")):
-        found = json.loads(path.read_text())
+    for found in _stored("floor*"):
         graph, rate = found["milliseconds"]["graph"], found["measured"]
         what = f"{found['method'].upper()}, {found['batch']} x {found['render']}²"
         told += [
@@ -146,7 +187,7 @@ def rays() -> str:
         f"| {row['render']}² | {row['samples']} | {name} | {count / 1e6:.3g} | "
         f"{_short(row['million samples per second'][name])} | "
         f"{row['times faster than nerfacc'].get(name, '')} |"
-        for row in _rows("rays*.json")
+        for row in _rows("rays*")
         for name, count in row["rays per second"].items()
     ]
     return _table(
@@ -203,9 +244,7 @@ def clicks() -> str:
         + " | ".join(_short(row["milliseconds of a click"][x]) for x in ("p50", "p95"))
         + f" | {_short(row['milliseconds of one SQLite append']['p95'])} | "
         f"{row['machine']['load before']:.0f} on {row['machine']['cores']} cores |"
-        for row in map(
-            json.loads, (x.read_text() for x in sorted((HERE / "results").glob("labelling*.json")))
-        )
+        for row in _stored("labelling*")
     ]
     return _table(
         "| raters | clicks sent | kept | doubled | a second | ms, p50 | p95 | SQLite alone, p95 | load |",
@@ -218,5 +257,5 @@ def _short(value: float) -> str:
 
 
 if __name__ == "__main__":
-    made = (ratios, assets, parity, steps, causes, floor, rays, clicks, stages)
+    made = (ratios, assets, scale, parity, steps, causes, floor, rays, clicks, stages)
     print({x.__name__: x for x in made}[(sys.argv[1:] or ["ratios"])[0]]())

@@ -24,6 +24,8 @@ EMBEDDED = ("embedded", "embedded-biased")
 """Names of the priors that ship: what they make is judged by networks of their own world."""
 READS = {"clip": "image", "classifier": "probs", "features": "features", "oracle": "azimuth"}
 """The output that a network must have to fill a role."""
+TEXTS = 4096
+"""Embeddings of texts that are held at once: a suite's prompts, in all wordings."""
 WEIGHTS = (".py", ".pt", ".pth", ".bin", ".safetensors")
 
 
@@ -146,6 +148,8 @@ class Features:
     def text(self, choice: Choice, text: str) -> Float[Tensor, "1 d"]:
         """The embedding of one text, alone in its batch."""
         if (choice, text) not in self._texts:
+            if len(self._texts) >= TEXTS:
+                del self._texts[next(iter(self._texts))]
             self._texts[choice, text] = self.network(choice).texts([text])
         return self._texts[choice, text]
 

@@ -10,6 +10,7 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from esd_bench import __version__, features, reference
+from esd_bench import __version__, features, reference, stored
 from esd_bench.cameras import protocol
 from esd_bench.features import Features
 from esd_bench.metrics import Inputs, Metric, Score
 from esd_bench.prompts import load_suite, suite_names
 from esd_bench.spec import Choice, canonical
 from esd_bench.store import Run
-from esd_bench.stored import views_of
 from esd_bench.views import BACKGROUNDS, ViewSet
 
 INSTEAD = "sphere="
@@ -151,9 +151,10 @@ class Bench:
     ) -> None:
         self.features, self.settings, self._texts = cache, settings, dict(texts or {})
         self._shipped: dict[str, tuple[str, ...]] = {}
+        self.reader = stored.Reader(self._read)
         self._views: dict[tuple[Path, str], Seen | ValueError] = {}
         self._answers: dict[tuple[str, Choice], dict[str, Tensor]] = {}
-        self._references: dict[reference.Recipe, reference.Reference] = {}
+        self._set: tuple[reference.Recipe, reference.Reference] | None = None
         self._against: tuple[reference.Recipe, Tensor] | None = None
         self._priors: dict[Choice, Any] = {}
         self._stamps: dict[Choice, Any] = {}
@@ -298,15 +299,17 @@ class Bench:
         key = (run.folder, protocol)
         if key not in self._views:
             try:
-                self._views[key] = Seen.of(
-                    views_of(run, protocol, self.settings.device), self.settings.background
-                )
+                self._views[key] = self.reader.read(run, protocol)
             except ValueError as error:
                 self._views[key] = error
         found = self._views[key]
         if isinstance(found, ValueError):
             raise found
         return found
+
+    def _read(self, run: Run, protocol: str) -> "Seen":
+        views = stored.views_of(run, protocol, self.settings.device)
+        return Seen.of(views, self.settings.background)
 
     def _recipe(self, run: Run) -> reference.Recipe:
         if not run.record.prior:
@@ -321,10 +324,10 @@ class Bench:
 
     def _reference(self, run: Run) -> reference.Reference:
         recipe, root = self._recipe(run), self.settings.reference_root
-        if recipe not in self._references:
+        if self._set is None or self._set[0] != recipe:
             found = reference.get(recipe, root)
-            self._references[recipe] = found or self._build(run, recipe, root)
-        return self._references[recipe]
+            self._set = recipe, found or self._build(run, recipe, root)
+        return self._set[1]
 
     def _build(self, run: Run, recipe: reference.Recipe, root: Path | None) -> reference.Reference:
         prior = self._prior(run)
@@ -422,6 +425,7 @@ def _device(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
+@cache
 def _versions() -> dict[str, str]:
     named = ("torch", "open_clip_torch", "torch-fidelity", "numpy", "scipy", "pillow")
     found = {name: importlib.metadata.version(name) for name in named}

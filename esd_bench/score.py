@@ -8,7 +8,7 @@ import ast
 import hashlib
 import inspect
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import product
@@ -20,7 +20,7 @@ from esd_bench.executors import Executor, Tell
 from esd_bench.features import Features, Progress
 from esd_bench.measure import Bench, Settings
 from esd_bench.metrics import Metric
-from esd_bench.store import Run, RunStore
+from esd_bench.store import Run, RunStore, read_run
 
 __all__ = ["Settings", "Summary", "score"]
 
@@ -72,21 +72,23 @@ def score(
     """
     store, with_ = RunStore(Path(root).absolute() if executor else root), settings or Settings()
     _chosen(metrics)
-    runs = store.find()
-    if not runs:
+    folders = store.folders()
+    if not folders:
         raise ValueError(f"no finished runs in {root}")
-    numbered, width = list(enumerate(runs)), PACK if executor else len(runs)
-    chains = [[numbered[i : i + width]] for i in range(0, len(runs), width)]
+    # Runs are read one by one, twice: held all at once, they would take the more memory the more there are.
+    texts = _texts(map(read_run, folders))
+    numbered, width = list(enumerate(folders)), PACK if executor else len(folders)
+    chains = [[numbered[i : i + width]] for i in range(0, len(folders), width)]
     begun, tell = set[int](), progress or (lambda done, total, what: None)
 
     def watch(news: tuple[int, str]) -> None:
         begun.add(news[0])  # once, whether or not its worker dies and it is scored again
-        tell(len(begun) - 1, len(runs), news[1])
+        tell(len(begun) - 1, len(folders), news[1])
 
     run = executor or plugins.load("executors", "serial")()
-    work = partial(_score_pack, store, metrics, with_, _texts(runs))
+    work = partial(_score_pack, store, metrics, with_, texts)
     parts = sorted(run(work, chains, watch, _lost), key=itemgetter(0))
-    tell(len(runs), len(runs), "")
+    tell(len(folders), len(folders), "")
     return _sum([part for _, part in parts])
 
 
@@ -95,14 +97,15 @@ def _score_pack(
     metrics: Sequence[str] | None,
     settings: Settings,
     texts: Mapping[str, Sequence[str]],
-    pack: Sequence[tuple[int, Run]],
+    pack: Sequence[tuple[int, Path]],
     watch: Tell,
 ) -> list[tuple[int, Summary]]:
     """Some runs, in whatever process this is, with networks of its own; and the number of the first."""
     store.check()
     chosen, summary = _chosen(metrics), Summary()
     bench = Bench(Features(store.root / ".features", settings.device), settings, texts)
-    for number, run in pack:
+    runs = bench.reader.over(read_run(folder) for _, folder in pack)
+    for (number, _), run in zip(pack, runs, strict=True):
         watch((number, f"{run.spec.prompt.id} {run.id}"))
         if run.record.status == "finished":
             _score_run(store, run, chosen, bench, summary)
@@ -112,9 +115,9 @@ def _score_pack(
     return [(pack[0][0], summary)]
 
 
-def _lost(pack: Sequence[tuple[int, Run]], why: str) -> list[tuple[int, Summary]]:
+def _lost(pack: Sequence[tuple[int, Path]], why: str) -> list[tuple[int, Summary]]:
     """What came of runs whose worker died twice; scores that it had stored stay."""
-    failed = sum(run.record.status != "finished" for _, run in pack)
+    failed = sum(read_run(folder).record.status != "finished" for _, folder in pack)
     problems = Counter({f"runs lost: their worker died twice ({why})": len(pack) - failed})
     return [(pack[0][0], Summary(failed=failed, problems=problems))]
 
@@ -126,7 +129,7 @@ def _sum(parts: Sequence[Summary]) -> Summary:
     return whole
 
 
-def _texts(runs: Sequence[Run]) -> dict[str, list[str]]:
+def _texts(runs: Iterable[Run]) -> dict[str, list[str]]:
     """The texts of each suite's runs."""
     found: dict[str, set[str]] = {}
     for run in runs:

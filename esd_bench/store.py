@@ -183,7 +183,7 @@ class RunStore:
         Failed runs lend nothing, and what can't be read is passed over: the stage is then made anew.
         """
         wanted = spec.prefix(count)
-        for folder in self._folders(prompt=spec.prompt.id):
+        for folder in self.folders(prompt=spec.prompt.id):
             with suppress(OSError, ValueError, SafetensorError):
                 run = read_run(folder)
                 whole = len(run.spec.stages) == count
@@ -223,13 +223,13 @@ class RunStore:
         Raises:
             ValueError: for a broken spec or record, naming the file.
         """
-        found = [read_run(folder) for folder in self._folders(**filters)]
+        found = map(read_run, self.folders(**filters))
         return [
             run for run in found if all(_facts(run)[key] == value for key, value in filters.items())
         ]
 
-    def _folders(self, **filters: Any) -> list[Path]:
-        """Folders of finished runs, sorted, narrowed by suite and prompt."""
+    def folders(self, **filters: Any) -> list[Path]:
+        """Folders of finished runs, sorted, narrowed by suite and prompt; for those who need not hold all runs at once."""
         pattern = f"{filters.get('suite', '*')}/{filters.get('prompt', '*')}/*/record.json"
         folders = sorted(path.parent for path in self.root.glob(pattern))
         return [folder for folder in folders if not folder.name.startswith(".")]

@@ -1,7 +1,10 @@
 """A run's scene made anew, from its spec and from disk, and pictures of it."""
 
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
 from jaxtyping import Int
@@ -14,6 +17,8 @@ from esd_bench.particles import Particles
 from esd_bench.spec import RunSpec
 from esd_bench.store import Run
 from esd_bench.views import ViewSet, quantise
+
+Read = TypeVar("Read")
 
 
 def scene_at(spec: RunSpec, stage: int, seeds: Int[Tensor, " p"]) -> Any:
@@ -66,3 +71,37 @@ def views_of(run: Run, name: str, device: str | torch.device = "cpu") -> ViewSet
     if run.record.views.get(name, views.digest) != views.digest:
         raise ValueError(f"the views in {folder} have changed since the run was made")
     return views
+
+
+class Reader(Generic[Read]):
+    """What is read of one run after another; while the present run is worked on, a thread reads of the next one.
+
+    What the present run is read for, the next one is taken to be as well: of runs that need nothing, nothing is read. No more
+    than one run is held.
+
+    Args:
+        read: run and protocol -> whatever is made of the views.
+    """
+
+    def __init__(self, read: Callable[[Run, str], Read]) -> None:
+        self._read, self._pool = read, ThreadPoolExecutor(1)
+        self._coming: dict[tuple[Path, str], Future[Read]] = {}
+        self._next: Run | None = None
+
+    def over(self, runs: Iterable[Run]) -> Iterator[Run]:
+        """The runs, in order; the one that was given last is the present one."""
+        coming = iter(runs)
+        present = next(coming, None)
+        while present is not None:
+            self._next = next(coming, None)
+            yield present
+            self._coming = {k: x for k, x in self._coming.items() if k[0] != present.folder}
+            present = self._next
+
+    def read(self, run: Run, protocol: str) -> Read:
+        """Of the present run: what was read ahead, or is read now."""
+        found, later = self._coming.pop((run.folder, protocol), None), self._next
+        # Views that were not stored take a render, which is no work for a thread beside the networks.
+        if later is not None and later.views_folder(protocol).is_dir():
+            self._coming[later.folder, protocol] = self._pool.submit(self._read, later, protocol)
+        return self._read(run, protocol) if found is None else found.result()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from esd_bench.ahead import ahead
 from esd_bench.cameras import Cameras
 from esd_bench.types import Images
 
@@ -67,7 +69,8 @@ class ViewSet:
         try:
             value = dict(json.loads((folder / "cameras.json").read_text()))
             cameras = Cameras.from_json(value)
-            pictures = [_read(folder / f"{i:03d}.png", cameras) for i in range(len(cameras))]
+            files = [folder / f"{i:03d}.png" for i in range(len(cameras))]
+            pictures = list(ahead(partial(_read, cameras=cameras), files))
         except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"cannot read the views in {folder}: {error}") from None
         return cls(torch.stack(pictures), cameras, value["protocol"])

@@ -96,3 +96,19 @@ def test_the_floor_and_the_profile(monkeypatch, tmp_path):
 def test_rays(monkeypatch, tmp_path):
     found = run(monkeypatch, tmp_path, "rays", "--render", 8, "--samples", 4)
     assert found["rows"][0]["rays per second"]["forward"] > 0
+
+
+def test_scoring_of_many_assets(monkeypatch, tmp_path):
+    words = ("--assets", 6, "--views", "sphere:12", "--metrics", "clip_distance")
+    found = run(monkeypatch, tmp_path, "score_scale", *words)
+    assert found["files of scores"] == 12
+    assert set(found["MiB resident"]) == {"0", "3", "6"}
+    assert found["processor seconds an asset"]["last / first"] > 0
+
+
+@pytest.mark.slow
+def test_scoring_against_the_libraries(monkeypatch, tmp_path):
+    words = ("--views", 12, "--size", 32, "--clip", "ViT-S-32-alt")
+    found = run(monkeypatch, tmp_path, "score_speed", *words)
+    assert found["seconds"].keys() == {"ours", "torch-fidelity", "torchmetrics", "open_clip"}
+    assert found["times faster"].keys() == {"all", "lean"}

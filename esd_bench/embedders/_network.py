@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
 
+from esd_bench.ahead import ahead
 from esd_bench.types import Images
 
 BATCH = 12
@@ -53,23 +54,31 @@ class Network:
 
     def images(self, rgb: Images) -> dict[str, Float[Tensor, "n _"]]:
         """One forward over pictures; see the contract."""
-        bytes_ = (rgb.cpu() * 255).round().clamp(0, 255).to(torch.uint8)
-        pieces = [self._some(bytes_[i : i + self.batch]) for i in range(0, len(bytes_), self.batch)]
-        return {name: torch.cat([piece[name] for piece in pieces]) for name in self.outputs}
+        # Pictures of the next batches are prepared, and those of a GPU wait there, while a batch is in the network.
+        pieces = [self._some(inputs) for inputs in ahead(self._input, rgb.split(self.batch))]
+        return {
+            # A new tensor: one of inference mode could not be used where gradients are recorded.
+            name: torch.cat([piece[name] for piece in pieces])[: len(rgb)].float().cpu().clone()
+            for name in self.outputs
+        }
 
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
         """Unit-norm text embeddings; see the contract."""
         with torch.inference_mode(), _exact():
             return self.text(texts).float().cpu().clone()
 
-    def _some(self, bytes_: UInt8[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
+    def _input(self, rgb: Float[Tensor, "some 3 h w"]) -> Float[Tensor, "b 3 _ _"]:
+        """A batch as the network reads it, padded; pinned for a GPU, so that its upload needn't be waited for."""
+        bytes_ = (rgb.cpu() * 255).round().clamp(0, 255).to(torch.uint8)
         inputs = torch.stack([self.prepare(picture(x)) for x in bytes_])
         padded = inputs.new_zeros(self.batch, *inputs.shape[1:])
         padded[: len(inputs)] = inputs
+        return padded.pin_memory() if self.device.type == "cuda" else padded
+
+    def _some(self, inputs: Float[Tensor, "b 3 _ _"]) -> dict[str, Tensor]:
         with torch.inference_mode(), _exact():
-            found = self.forward(padded.to(self.device))
-        # Clones: an inference tensor could not be used where gradients are recorded.
-        return {name: found[name][: len(inputs)].float().cpu().clone() for name in self.outputs}
+            found = self.forward(inputs.to(self.device, non_blocking=True))
+        return {name: found[name] for name in self.outputs}
 
 
 def picture(pixels: UInt8[Tensor, "3 h w"]) -> Image.Image:

@@ -125,6 +125,9 @@ def test_batches_are_padded_so_that_company_does_not_matter(folder: Path) -> Non
     assert torch.equal(found.images(pictures[:5])["image"], whole[:5])
     assert torch.equal(found.images(pictures[24:])["image"], whole[24:])
     assert not whole.is_inference()
+    with torch.inference_mode():
+        one_by_one = [found.forward(found._input(x))["image"] for x in pictures.split(12)]
+    assert torch.equal(torch.cat(one_by_one)[:29], whole)
 
 
 def photographs(n: int, size: int) -> torch.Tensor:

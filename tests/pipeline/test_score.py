@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from esd_bench.reference import sets
 from esd_bench.report import report
 from esd_bench.score import Settings, Summary, score
 from esd_bench.spec import Choice, RunSpec, Stage
-from esd_bench.store import Run, RunRecord, RunStore
+from esd_bench.store import Run, RunRecord, RunStore, read_run
 from esd_bench.views import ViewSet
 from tests.pipeline.command import command
 
@@ -174,6 +176,32 @@ def test_a_second_time_nothing_is_read_or_computed(
     monkeypatch.setattr(ViewSet, "load", lambda *_: pytest.fail("views were read"))
     again = world.score()
     assert (again.scored, again.kept, again.forwards) == (0, first.scored, 0)
+
+
+def test_runs_are_let_go_and_their_views_read_ahead(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, alive, readers = [], [], set()
+
+    def reading(folder: Path) -> Run:
+        run = read_run(folder)
+        made.append(weakref.ref(run))
+        return run
+
+    def loading(folder: Path) -> ViewSet:
+        readers.add(threading.current_thread() is threading.main_thread())
+        return load(folder)
+
+    load = ViewSet.load
+    monkeypatch.setattr("esd_bench.score.read_run", reading)
+    monkeypatch.setattr(ViewSet, "load", loading)
+    for seed in range(9):
+        world.run("a red cat", seed)
+    settings = replace(world.settings, references=0)
+    tell = lambda *_: alive.append(sum(x() is not None for x in made))  # noqa: E731
+    assert score(world.store.root, ["clip_distance"], settings, tell).scored == 18
+    assert max(alive) <= 4
+    assert readers == {True, False}
 
 
 def test_each_set_of_pictures_passes_each_network_once(world: World) -> None:
