@@ -4,9 +4,9 @@ Inputs are random bytes and mutations of valid files: flipped bits, cuts, pieces
 Stops at the first input that raises anything else, takes longer than ``--seconds``, or makes the process larger by more than
 ``--megabytes``; the input is kept and named. Linux and macOS only.
 
-python benchmarks/fuzz.py ADAPTER [--minutes 10] [--seeds FOLDER] [--seed 0] [--out FILE]
+python benchmarks/fuzz.py ADAPTER [--minutes 10] [--jobs 1] [--seeds FOLDER] [--seed 0] [--out FILE]
 
-Without a folder of valid files, which any adapter takes (files, or folders with one asset each), those of a cube are made.
+Without a folder of valid files (or of folders with one asset each) those of the tests are made, small ones.
 """
 
 import argparse
@@ -21,6 +21,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,31 @@ def cubes(folder: Path, adapter: str) -> None:
         shape.export(folder / name, **how)
 
 
+def captures(folder: Path, adapter: str) -> None:
+    """Valid files of the formats that adapters of pictures and splats read."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.adapters import captures as made
+    from tests.adapters import splat_files
+
+    ring = [made.frame(x) for x in made.turns(6)]
+    if adapter == "splats":
+        splat_files.write_ply(folder / "a.ply", splat_files.random_rows(40, 1))
+        splat_files.write_ply(folder / "b.ply", splat_files.random_rows(20, 0), "ascii")
+        one = ((0, 0, 0), (0.1, 0.2, 0.1), (200, 30, 30, 255), (255, 128, 128, 128))
+        splat_files.write_splat(folder / "c.splat", *[one] * 20)
+    elif adapter == "pictures":
+        made.ring_folder(folder / "a", 6)
+        made.blender(folder / "b", made.turns(6))
+    elif adapter == "gpteval3d":
+        made.ring_folder(folder / "0", 7, closed=True, name="rgb_{}.png")
+    elif adapter == "threestudio":
+        made.trial(folder / "a-corgi@20240101-000000")
+    elif adapter == "video":
+        for name in ("a.gif", "b.webp"):
+            made.animation(folder / name, ring)
+        made.film(folder / "c.mp4", [x[..., :3] for x in ring])
+
+
 def inputs(valid: list[Path], place: Path, draw: random.Random) -> Iterator[Path]:
     """Broken copies of valid files, one after the other; of a folder one of its files is broken."""
     while True:
@@ -191,6 +218,7 @@ def fuzz(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     if not given.seeds:
         source.mkdir()
         cubes(source, given.adapter)
+        captures(source, given.adapter)
     reads = sys.modules[adapter.__module__].reads
     valid = beside(sorted(source.iterdir()), place, reads)
     for path in valid:
@@ -225,19 +253,38 @@ def fuzz(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
 
 
+def _run(given: argparse.Namespace) -> dict[str, Any]:
+    """One process."""
+    signal.signal(signal.SIGALRM, _stop)
+    with tempfile.TemporaryDirectory() as folder:
+        return fuzz(given, Path(folder))
+
+
+def summed(each: list[dict[str, Any]]) -> dict[str, Any]:
+    """What processes found together: inputs and minutes added, the slowest and largest of all."""
+    first, ways = each[0], {"slowest (s)": max, "memory (MB)": max}
+    numbers = {x for found in each for x in found} - {"adapter", "seed"}
+    together = {x: ways.get(x, sum)(found.get(x, 0) for found in each) for x in sorted(numbers)}
+    return {"adapter": first["adapter"], "seed": first["seed"], "processes": len(each), **together}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("adapter")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seeds", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="processes, of a seed and of minutes each"
+    )
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--megabytes", type=float, default=1000.0)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    signal.signal(signal.SIGALRM, _stop)
-    with tempfile.TemporaryDirectory() as folder:
-        found = fuzz(given, Path(folder))
+    with ProcessPoolExecutor(given.jobs, get_context("spawn")) as pool:
+        seeds = range(given.seed, given.seed + given.jobs)
+        each = pool.map(_run, [argparse.Namespace(**{**vars(given), "seed": x}) for x in seeds])
+        found = summed(list(each))
     print(json.dumps(found))
     if given.out:
         given.out.write_text(json.dumps(found, indent=1) + "\n")
