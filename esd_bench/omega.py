@@ -21,7 +21,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         return dict(yaml.load(path.read_text(encoding="utf-8"), loader))  # a SafeLoader
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        raise ValueError(f"cannot read {path}: {' '.join(str(error).split())}") from None
+        raise ValueError(f"cannot read {path}: {' '.join(str(error).split())[:200]}") from None
 
 
 def write(path: Path, value: dict[str, Any]) -> None:

@@ -60,6 +60,11 @@ def listing(folder: Path, pattern: str = "*") -> list[Path]:
     return [file_in(folder, name) for name in sorted(found, key=by_number)]
 
 
+def told(number: int) -> str:
+    """A number that a file says, which may have hundreds of digits."""
+    return str(number) if abs(number) < 10**12 else "very many"
+
+
 def sized(name: str, size: tuple[int, int], count: int = 1) -> None:
     """Refuse what would not fit into memory.
 
@@ -69,7 +74,8 @@ def sized(name: str, size: tuple[int, int], count: int = 1) -> None:
     wide, high = size
     if not (0 < wide <= SIDE and 0 < high <= SIDE) or 4 * wide * high * count > BYTES:
         many = f"{count} pictures of " if count > 1 else ""
-        raise Refused(f"{name}: {many}{wide} x {high} pixels are more than can be read")
+        across, down = map(told, size)
+        raise Refused(f"{name}: {many}{across} x {down} pixels are more than can be read")
 
 
 def endless(path: Path, done: int, size: tuple[int, int]) -> None:

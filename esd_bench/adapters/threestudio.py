@@ -11,7 +11,7 @@ from typing import Any
 from esd_bench import omega, trials
 from esd_bench.adapters import Entry, Pictures, Refused
 from esd_bench.adapters._layouts import DEPTH, is_trial
-from esd_bench.adapters._stills import MOST, file_in, sized
+from esd_bench.adapters._stills import MOST, file_in, sized, told
 from esd_bench.adapters._walk import any_inside, find, only
 from esd_bench.paths import inside
 
@@ -100,7 +100,7 @@ def _ring(folder: Path, said: Settings) -> tuple[list[Path], str]:
             f"{folder} has settings that say nothing of views: {_line(error)}"
         ) from None
     if not -90 <= tilt <= 90 or not 3 <= wanted <= MOST:
-        raise ValueError(f"{folder} says that it has {wanted} views at {tilt:g} degrees")
+        raise ValueError(f"{folder} says that it has {told(wanted)} views at {tilt:g} degrees")
     if [x.stem for x in paths] != [str(i) for i in range(wanted)]:
         raise ValueError(f"{folder}: {len(paths)} of {wanted} views were rendered")
     sized(str(folder), size, wanted)
