@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 COMPASS = ("front", "side", "back", "overhead")
 """The four view words of text-to-3D prompts; ``side`` covers left and right."""
@@ -221,17 +222,25 @@ class TrainingCameras:
     Attributes:
         elevation, distance, fov: inclusive ranges.
         area: probability of drawing the elevation uniformly by area of the band instead of by degree (threestudio: .5).
+        shake: in scene units, how far a camera is moved at most along each axis, and the standard deviations of where it
+            looks and of which way is up (threestudio's camera, center and up perturbations: .1, .2, .02).
     """
 
     elevation: tuple[float, float] = (-2.0, 28.0)
     distance: tuple[float, float] = (DISTANCE, DISTANCE)
     fov: tuple[float, float] = (38.0, 38.0)
     area: float = 0.0
+    shake: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def place(self, uniform: Float[Tensor, "p v 5"], size: int) -> Cameras:
+    @property
+    def numbers(self) -> int:
+        """How many random numbers a view takes."""
+        return 14 if any(self.shake) else 5
+
+    def place(self, uniform: Float[Tensor, "p v k"], size: int) -> Cameras:
         """Cameras for ``(p, v)`` views out of uniform numbers in [0, 1), azimuth stratified over the views of a member.
 
-        All five numbers but the first are used per view; the first view's first number turns the whole stratified set.
+        All :attr:`numbers` but the first are used per view; the first view's first number turns the whole stratified set.
         Returns ``p * v`` cameras, member by member.
         """
         p, v, _ = uniform.shape
@@ -244,4 +253,21 @@ class TrainingCameras:
         distance = self.distance[0] + uniform[..., 3] * (self.distance[1] - self.distance[0])
         fov = torch.deg2rad(self.fov[0] + uniform[..., 4] * (self.fov[1] - self.fov[0]))
         flat = [x.expand(p, v).reshape(-1) for x in (azimuth, elevation, distance, fov)]
-        return orbit(flat[0], flat[1], flat[2], flat[3], size)
+        cameras = orbit(flat[0], flat[1], flat[2], flat[3], size)
+        return (
+            self._shaken(cameras, uniform[..., 5:].reshape(p * v, -1))
+            if any(self.shake)
+            else cameras
+        )
+
+    def _shaken(self, cameras: Cameras, uniform: Float[Tensor, "n 9"]) -> Cameras:
+        """Cameras a little off; their azimuth is where they really stand."""
+        moved, aimed, tilted = self.shake
+        normal = torch.special.ndtri(uniform[:, 3:].clamp(1e-6, 1 - 1e-6))
+        position = cameras.position + moved * (uniform[:, :3] * 2 - 1)
+        x, y, z = (tilted * normal[:, 3:]).unbind(-1)
+        upright = torch.stack([x, y + 1, z], -1)
+        back = normalize(position - aimed * normal[:, :3], dim=-1)
+        right = normalize(torch.linalg.cross(upright, back), dim=-1)
+        columns = torch.stack([right, torch.linalg.cross(back, right), back, position], -1)
+        return replace(cameras, c2w=torch.cat([columns, cameras.c2w[:, 3:]], 1))

@@ -24,6 +24,7 @@ from esd_bench.priors import Prior
 from esd_bench.prompts import Wording
 from esd_bench.scenes import Render, Scene
 from esd_bench.schedules import Schedule
+from esd_bench.spec import Weight
 from esd_bench.students import Noised, Student
 
 FAULTS = (
@@ -47,7 +48,7 @@ class Plan:
         later: (step, side) pairs: from that step on, that side.
         cameras: the distribution of training views.
         wording: how the teacher's text depends on the view.
-        regularisers: penalty name -> weight.
+        regularisers: penalty name -> weight, or (first step, weight until then, weight in the end, last step).
         background: "random" (pale, a new one each view), "shared" (one for all views of a step, so that nothing but the
             object tells them apart), or "white", "grey", "black".
         learning_rate: factor on the scene's own learning rates.
@@ -64,7 +65,7 @@ class Plan:
     later: tuple[tuple[int, int], ...] = ()
     cameras: TrainingCameras = TrainingCameras()
     wording: Wording = Wording()
-    regularisers: Mapping[str, float] | None = None
+    regularisers: Mapping[str, Weight] | None = None
     background: str = "random"
     learning_rate: float = 1.0
     warmup: int = 50
@@ -273,7 +274,9 @@ class _Loop:
         return Draws(self.parts.seeds, self.count + self.plan.before), progress
 
     def _places(self, draws: Draws) -> Cameras:
-        return self.plan.cameras.place(draws.uniform("cameras", self.plan.views, 5), self.size)
+        return self.plan.cameras.place(
+            draws.uniform("cameras", self.plan.views, self.plan.cameras.numbers), self.size
+        )
 
     def _angles(self, cameras: Cameras) -> tuple[Tensor, Tensor]:
         shape = (self.members, self.plan.views)
@@ -314,7 +317,9 @@ class _Loop:
         self, count: int, draws: Draws, progress: Float[Tensor, ""]
     ) -> Float[Tensor, "p n c h w"]:
         """Latents of other views from the training distribution, rendered anew."""
-        places = self.plan.cameras.place(draws.uniform("other cameras", count, 5), self.size)
+        places = self.plan.cameras.place(
+            draws.uniform("other cameras", count, self.plan.cameras.numbers), self.size
+        )
         render = self.parts.scene.render(places, progress, None)
         behind = _background(self.plan.background, draws, "others", count)
         return self._encode(render.over(behind), draws, "others")
@@ -349,7 +354,7 @@ class _Loop:
         alive = (self.fault == 0).float()
         for name, weight in (self.plan.regularisers or {}).items():
             outputs.append(penalties[name])
-            gradients.append(alive * weight)
+            gradients.append(alive * weight_at(weight, self.count))
         torch.autograd.backward(outputs, gradients)
         finite = finite_members(x.grad for x in self.optimiser.tensors if x.grad is not None)
         self.fault.copy_(torch.where((self.fault == 0) & ~finite, 1, self.fault))
@@ -359,6 +364,14 @@ class _Loop:
         """Freeze members that have become empty once a fifth of the steps is done."""
         empty = (opacity < 1e-3) & (progress > 0.2)
         self.fault.copy_(torch.where((self.fault == 0) & empty, 2, self.fault))
+
+
+def weight_at(weight: Weight, step: Int[Tensor, ""]) -> float | Float[Tensor, ""]:
+    """A penalty's weight at a step; one that changes does so linearly."""
+    if not isinstance(weight, tuple):
+        return weight
+    start, low, high, end = weight
+    return low + (high - low) * ((step - start) / (end - start)).clamp(0, 1)
 
 
 def _size(x: Float[Tensor, "p v c h w"]) -> Float[Tensor, " p"]:

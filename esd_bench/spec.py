@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from esd_bench import plugins
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
 
+Weight: TypeAlias = float | tuple[float, float, float, float]
 BEHIND = ("random", "shared", "white", "grey", "black")
 """What may be behind an object while training: a pale colour for each view, or one for all views of a step, or a plain one."""
 
@@ -79,7 +80,7 @@ class Stage:
         floor: Adam's denominator floor, as a share of the mean second moment (0 is Adam).
         warmup: steps of linear warm-up.
         decay: learning rate at the end as a share of the start, reached linearly.
-        regularisers: (name, weight) pairs.
+        regularisers: (name, weight) pairs; a weight that changes is (first step, weight until then, weight in the end, last step).
         background: of :data:`BEHIND`.
         scene: what is optimised from this stage on, begun from the scene of the stage before; None goes on with that.
         wording: of this stage; None is the run's.
@@ -97,7 +98,7 @@ class Stage:
     floor: float = 0.03
     warmup: int = 50
     decay: float = 0.1
-    regularisers: tuple[tuple[str, float], ...] = ()
+    regularisers: tuple[tuple[str, Weight], ...] = ()
     background: str = "random"
     scene: Choice | None = None
     wording: Wording | None = None
@@ -228,6 +229,7 @@ SILENT = (
     ("engine", ""),
     ("particles", 1),
     ("leave_out", ()),
+    ("shake", (0.0, 0.0, 0.0)),
     ("leave_out_from", ""),
 )
 """Fields, with the value at which they are left out."""

@@ -201,6 +201,30 @@ def test_training_cameras_stay_in_their_ranges(seed, members, views):
     torch.testing.assert_close(gaps, torch.full_like(gaps, 2 * math.pi / views), atol=1e-4, rtol=0)
 
 
+def test_shaken_cameras_stand_and_look_a_little_off():
+    still = TrainingCameras((-10, 45), (2.0, 3.0), (40, 70))
+    shaken = TrainingCameras((-10, 45), (2.0, 3.0), (40, 70), shake=(0.1, 0.2, 0.02))
+    numbers = torch.rand(1, 5000, shaken.numbers, dtype=torch.float64)
+    before, after = (x.place(numbers[..., : x.numbers], 16) for x in (still, shaken))
+    rotation = after.c2w[:, :3, :3]
+    eye = torch.eye(3, dtype=torch.float64).expand_as(rotation)
+    torch.testing.assert_close(rotation.mT @ rotation, eye)
+    torch.testing.assert_close(rotation.det(), torch.ones(5000, dtype=torch.float64))
+    moved = after.position - before.position
+    assert moved.abs().max() <= 0.1
+    assert float(moved.square().mean()) == pytest.approx(0.1**2 / 3, rel=0.05)
+    # The origin lies beside the optical axis by what the aim was off, less its part along the axis.
+    aside = torch.einsum("nij,ni->nj", rotation, after.position)[:, :2]
+    assert float(aside.square().mean()) == pytest.approx(0.2**2, rel=0.1)
+    assert float((after.c2w[:, :3, 1] * before.c2w[:, :3, 1]).sum(1).min()) > 0.8
+
+
+def test_nothing_is_shaken_by_default():
+    numbers = torch.rand(1, 3, 5)
+    plain = TrainingCameras().place(numbers, 16)
+    assert torch.equal(plain.c2w, TrainingCameras(shake=(0.0, 0.0, 0.0)).place(numbers, 16).c2w)
+
+
 def test_training_elevations_are_uniform_by_area_or_by_degree():
     numbers = torch.rand(1, 20_000, 5, dtype=torch.float64)
     by_area = torch.sin(TrainingCameras((-90, 90), area=1.0).place(numbers, 1).elevation)

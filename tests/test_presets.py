@@ -1,7 +1,9 @@
 """Presets: the user's word goes over the preset's, and what can't be heard is refused."""
 
 import pytest
+import torch
 
+from esd_bench.distill import weight_at
 from esd_bench.presets import PRESETS, Settings, preset
 
 
@@ -84,6 +86,26 @@ def test_published_settings_differ_where_their_sources_do():
     assert made("threestudio", "sds").method.get("scale") == 101
     assert made("paper", "sds").scene.get("shading") == "lit"
     assert made("threestudio", "sds").stages[0].schedule.name == "uniform"
+    shaken = [made("threestudio", x).cameras.shake for x in ("sds", "vsd")]
+    assert shaken == [(0.1, 0.2, 0.02), (0.0, 0.0, 0.0)]
+
+
+def test_the_framework_s_penalties_change_along_the_run():
+    """threestudio writes [first step, weight, weight, last step]."""
+    sds, vsd = (dict(made("threestudio", x).stages[0].regularisers) for x in ("sds", "vsd"))
+    for weights, expected in (
+        (sds["orientation"], {0: 10, 2500: 505, 5000: 1000, 9999: 1000}),
+        (vsd["opaque"], {0: 0, 10_000: 0, 10_001: 1000, 20_000: 1000}),
+        (sds["sparsity"], {0: 1, 9999: 1}),
+    ):
+        for step, weight in expected.items():
+            assert float(weight_at(weights, torch.tensor(step))) == pytest.approx(weight)
+
+
+def test_an_unknown_background_lists_the_real_ones():
+    with pytest.raises(ValueError, match="no background 'pink'; use random, shared, white"):
+        made("embedded_gpu", background="pink")
+    assert made("embedded_gpu", background="shared").stages[0].background == "shared"
 
 
 @pytest.mark.parametrize("schedule", ["dreamtime", "hifa"])

@@ -84,10 +84,16 @@ def ingest(
 
         esd-bench ingest scans/ --method scanner --up +z --front -y --set max_faces=5000000
     """
+    import warnings
+
+    from PIL import Image
+
     from esd_bench.ingest import Settings
     from esd_bench.ingest import ingest as run
     from esd_bench.store import RunStore
 
+    # Adapters look at sizes before they decode, and say so in a line of their own.
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     if (path is None) == (manifest is None):
         raise ValueError("give the path of an asset or a folder, or a --manifest")
     behind = {} if background == "none" else {"background": background}

@@ -153,12 +153,16 @@ def measure_fixtures(a: argparse.Namespace) -> None:
 
 def part(a: argparse.Namespace, suite: str, size: int) -> list[pd.DataFrame]:
     """One suite at one size, on each background. Size and background are varied one at a time, with the first seed only."""
+    from esd_bench import plugins
+
     plain = size == int(a.sizes[0])
     folder, frames = a.work / f"{suite}-{size}", []
     if build(a, folder, suite, a.seeds if plain else 1, size):
         for background in a.backgrounds if plain else a.backgrounds[:1]:
             references = a.references if suite == "figures" else 0
-            scored(folder, a.metrics, a.device, background=background, references=references)
+            # The two suites have other prompts to tell a fixture from, so their R-precision is no one number.
+            metrics = a.metrics or [x for x in plugins.names("metrics") if x != "r_precision"]
+            scored(folder, metrics, a.device, background=background, references=references)
             frames.append(frame_of(folder, background))
     return frames
 

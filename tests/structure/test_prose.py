@@ -137,12 +137,22 @@ def test_the_fixtures_prose():
     wide = assets(frame)
     things = int((wide["amount"] == 0).sum())
     kinds = wide.loc[wide["amount"] > 0, "prompt"].nunique()
+    ways = wide["wording"].nunique()
     said(
         VALIDATION,
-        f"{len(wide) - things} figures of {kinds} kinds",
-        f"and {things} things without any",
+        f"{(len(wide) - things) // ways} figures of {kinds} kinds",
+        f"and {things // ways} things without any",
     )
-    found = to_frame(body(frame)).pivot_table("value", "score", "column")["Found"]
+    made = to_frame(body(frame))
+    areas = made[made["column"].str.startswith("AUC, ")]
+    each = areas[areas["column"] != "AUC, all"].pivot_table("value", "score", "column")
+    width = (areas["high"] - areas["low"]).groupby(areas["score"]).max()
+    assert ((each.max(axis=1) - each.min(axis=1)) < width).all(), "size and background"
+    blind = each.loc[["fid", "kid", "cmmd"]]
+    assert (each.loc[["ig", "iq", "clip_distance"]] > 0.7).all(axis=None)
+    assert (blind < 0.56).all(axis=None)
+    assert (each.loc["iv"] < 0.4).all()
+    found = made.pivot_table("value", "score", "column")["Found"]
     peaks = [f"{found[x]:.0f}" for x in ("front_peaks", "pose_peaks")]
     rest = ["fronts_elsewhere", "front_elsewhere", "self_similarity", "self_similarity_clip"]
     low, high = f"{found[rest].min():.0f}", f"{found[rest].max():.0f}"
