@@ -50,18 +50,38 @@ def background(system: Mapping[str, Any]) -> tuple[float, float, float] | None:
     colour = (
         own.get("eval_color") or (None if learned else own.get("color")) or (not learned and WHITE)
     )
-    return (float(colour[0]), float(colour[1]), float(colour[2])) if colour else None
+    if not colour:
+        return None
+    red, green, blue = (_between("a colour", colour[i], 0, 1) for i in range(3))
+    return red, green, blue
+
+
+def _between(name: str, value: Any, low: float, high: float) -> float:
+    """A number of the settings.
+
+    Raises:
+        ValueError: when it is none, or can't be.
+    """
+    number = float(value)
+    if not low <= number <= high:
+        raise ValueError(f"{name} is {number:g}, not from {low:g} to {high:g}")
+    return number
 
 
 def _cameras(data: Mapping[str, Any], n: int) -> Cameras:
     """The test cameras. There +z is up and +x the front, azimuth goes towards +y; here +y, +z and +x: the angles agree."""
     turn = torch.arange(n, dtype=torch.float64) * (2 * torch.pi / n)
     turn = (torch.remainder(turn + torch.pi, 2 * torch.pi) - torch.pi).float()
-    tilt, fov = (
-        torch.deg2rad(torch.full((n,), float(data[name])))
-        for name in ("eval_elevation_deg", "eval_fovy_deg")
+    tilt, fov, away = (
+        _between(name, data[name], low, high)
+        for name, low, high in (
+            ("eval_elevation_deg", -90, 90),
+            ("eval_fovy_deg", 0.1, 179),
+            ("eval_camera_distance", 1e-3, 1e6),
+        )
     )
-    made = orbit(turn, tilt, float(data["eval_camera_distance"]), fov, int(data["eval_height"]))
+    angles = (torch.deg2rad(torch.full((n,), x)) for x in (tilt, fov))
+    made = orbit(turn, next(angles), away, next(angles), int(data["eval_height"]))
     return made.sized(int(data["eval_height"]), int(data["eval_width"]))
 
 
