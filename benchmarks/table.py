@@ -1,4 +1,4 @@
-"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|scale|parity|steps|causes|floor|rays|clicks|stages]``.
+"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|scale|parity|steps|causes|floor|rays|clicks|stages|fuzz]``.
 
 Those of several results (steps, causes, floor, rays, clicks) say so where none is stored yet.
 """
@@ -252,10 +252,22 @@ def clicks() -> str:
     )
 
 
+def fuzz() -> str:
+    """How many broken files each adapter has met."""
+    lines = [
+        f"| `{row['adapter']}` | {row['inputs']} | {row['an asset']} | {row['a ValueError']} | {row['minutes']:g} | "
+        f"{row['slowest (s)']} | {row['memory (MB)']} |"
+        for row in _stored("fuzz_*")
+    ]
+    return _table(
+        "| adapter | inputs | assets | refusals in a line | minutes | slowest, s | MB more |", lines
+    )
+
+
 def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
-    made = (ratios, assets, scale, parity, steps, causes, floor, rays, clicks, stages)
+    made = (ratios, assets, scale, parity, steps, causes, floor, rays, clicks, stages, fuzz)
     print({x.__name__: x for x in made}[(sys.argv[1:] or ["ratios"])[0]]())

@@ -1,11 +1,12 @@
 """Why does the entropy of the views not remove the Janus problem? Arms on the tuning prompts, each a handful of runs.
 
     python reports/entropy/make.py --even FOLDER --device cuda [--shard I/N] [--seconds 540]     runs, scores and films of what is missing
-    python reports/entropy/make.py --stored                                                       tables and figures, without torch
+    python reports/entropy/table.py figure                                                        entropy.png, of what is stored
+    make tables                                                                                   the tables of README.md
 
 FOLDER is a prior trained on views from all sides alike:
 
-    esd-bench embedded train data=front,around vae clip prior=embedded --front 0 --out EVEN       FOLDER is EVEN/weights/embedded
+    esd-bench embedded train data vae clip prior=embedded --front 0 --out EVEN                    FOLDER is EVEN/weights/embedded
 
 Every arm's numbers are stored as it ends, in ``scores/`` and ``along/``, and an arm that is stored is not made again.
 """
