@@ -13,7 +13,7 @@ from esd_bench.embedded.captions import subjects
 from esd_bench.prompt_import import FORMATS, import_suite, write_suite
 from esd_bench.prompts import Prompt, Suite, load_suite, suite_names
 
-COUNTS = {"benchmark": 24, "canonical": 120, "demo": 2, "embedded": 24, "paper": 7}
+COUNTS = {"benchmark": 24, "canonical": 120, "demo": 2, "embedded": 24, "paper": 7, "study": 48}
 WORLD = {subject.phrase(): subject for subject in subjects()}
 VIEW = re.compile(r"\b(front|back|side|rear|behind|overhead|top|view|facing)\b")
 
@@ -34,7 +34,7 @@ def test_suites_load_with_a_source_and_a_licence(name):
     assert not [prompt.text for prompt in suite.prompts if VIEW.search(prompt.text)]
 
 
-@pytest.mark.parametrize("name", ["demo", "embedded", "benchmark"])
+@pytest.mark.parametrize("name", ["demo", "embedded", "benchmark", "study"])
 def test_prompts_of_the_embedded_world_are_its_own_captions(name):
     for prompt in load_suite(name).prompts:
         assert prompt.text in WORLD
@@ -49,6 +49,14 @@ def pairs(name):
 def test_the_benchmark_shares_no_object_with_what_settings_are_tuned_on():
     assert not pairs("benchmark") & (pairs("embedded") | pairs("demo"))
     assert pairs("demo") <= pairs("embedded")
+
+
+def test_the_study_shares_no_object_with_what_was_seen_before():
+    found = pairs("study")
+    assert not found & (pairs("embedded") | pairs("demo") | pairs("benchmark"))
+    kinds, colours = Counter(kind for kind, _ in found), Counter(colour for _, colour in found)
+    assert (len(kinds), *sorted({*kinds.values()})) == (18, 2, 3)
+    assert set(colours.values()) == {6}
 
 
 @pytest.mark.parametrize("name", ["embedded", "benchmark"])
