@@ -17,8 +17,8 @@ from typing import Any
 
 import sd21
 import torch
-from race import medians, parser, publish, race, ratio
-from sequence import Sequence, captured
+from race import captured, medians, parser, publish, race, ratio
+from sequence import Sequence
 
 from esd_bench import plugins
 from esd_bench.distill import distill

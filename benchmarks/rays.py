@@ -13,7 +13,7 @@ from typing import Any
 
 import sd21
 import torch
-from race import medians, parser, publish, race, ratio
+from race import captured, medians, parser, publish, race, ratio
 
 from esd_bench.cameras import TrainingCameras
 from esd_bench.draws import Draws
@@ -45,20 +45,6 @@ def both(picture: Callable[[], torch.Tensor], scene: Any) -> dict[str, Callable[
 def ours(scene: Any, cameras: Any, draws: Draws) -> dict[str, Callable[[], Any]]:
     """The scene's own renderer."""
     return both(lambda: scene.render(cameras, None, draws).rgb, scene)
-
-
-def captured(work: Callable[[], Any]) -> Callable[[], Any]:
-    """The same as a CUDA graph."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            work()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
-    return graph.replay
 
 
 def theirs(scene: Any, cameras: Any, draws: Draws, samples: int) -> dict[str, Callable[[], Any]]:

@@ -8,6 +8,7 @@ import statistics
 import time
 
 import torch
+from race import captured
 
 from esd_bench import plugins
 from esd_bench.cameras import TrainingCameras
@@ -46,19 +47,6 @@ def milliseconds(work, device, repeats=15):
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return 1e3 * statistics.median(times[3:])
-
-
-def captured(step):
-    """The same step as a CUDA graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        step()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
 
 
 def main():

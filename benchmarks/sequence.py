@@ -227,25 +227,3 @@ class Sequence:
         noised, noise = self._noised(latent, t)
         text = self.parts.texts[0, :1].expand(len(latent), -1, -1)
         return functional.mse_loss(self._ask(self.student, noised, t, text, camera), noise)
-
-
-def captured(step: Any) -> Any:
-    """A step as a CUDA graph, after three on a side stream; the step itself where there is no GPU."""
-    if not torch.cuda.is_available():
-        return step
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-
-    def replay() -> None:
-        # A graph owns no memory but what it allocated itself: whoever holds this holds the step, too.
-        assert step is not None
-        graph.replay()
-
-    return replay
