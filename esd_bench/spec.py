@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from esd_bench import plugins
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
 
+Item = TypeVar("Item")
 Weight: TypeAlias = float | tuple[float, float, float, float]
 BEHIND = ("random", "shared", "white", "grey", "black")
 """What may be behind an object while training: a pale colour for each view, or one for all views of a step, or a plain one."""
@@ -308,8 +309,8 @@ def packs(specs: Sequence[RunSpec], width: int) -> Iterator[list[RunSpec]]:
             yield group[start : start + width]
 
 
-def shard(specs: Sequence[RunSpec], part: str) -> list[RunSpec]:
-    """Every N-th spec, for ``I/N`` with I from 0.
+def shard(specs: Sequence[Item], part: str) -> list[Item]:
+    """Every N-th spec, or whatever else is done, for ``I/N`` with I from 0.
 
     Raises:
         ValueError: when the text is not of that form.

@@ -12,7 +12,7 @@ Every arm's numbers are stored as it ends, in ``scores/`` and ``along/``, and an
 """
 
 import argparse
-import time
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -22,6 +22,9 @@ from typing import Any
 import pandas as pd
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+import shards  # noqa: E402
+
 PROMPTS, STEPS, FILM = 12, 1200, 60
 GUIDANCE = (1.0, 3.0, 7.5)
 SAMPLES = 48
@@ -162,36 +165,17 @@ def sides(a: argparse.Namespace) -> None:
 
 def main() -> None:
     """Make what is missing."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--even", type=Path, help="the prior that was trained on all sides alike")
-    parser.add_argument("--runs", type=Path, default=Path("runs/entropy"))
-    parser.add_argument("--out", type=Path, default=HERE)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--shard", default="1/1", help="I/N: every N-th missing arm, from the I-th")
-    parser.add_argument(
-        "--seconds", type=float, default=1e9, help="begin no arm that would not end by then"
-    )
-    parser.add_argument("--only", default="", help="part of an arm's name")
+    parser = shards.parser(__doc__, "runs/entropy", HERE)
+    parser.add_argument("--even", type=Path, required=True, help="the prior of all sides alike")
     parser.add_argument("--prompts", type=int, default=PROMPTS)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--samples", type=int, default=SAMPLES)
     a = parser.parse_args()
-    begun, longest = time.time(), 0.0
-    part, parts = map(int, a.shard.split("/"))
-    if part == parts and not (a.out / "sides.csv").exists():
+    if a.shard.startswith("0/") and not (a.out / "sides.csv").exists():
         sides(a)
-    missing = [
-        x for x in arms() if a.only in x.name and not (a.out / "scores" / f"{x.name}.csv").exists()
-    ]
-    for arm in missing[part - 1 :: parts]:
-        start = time.time()
-        if start - begun + longest > a.seconds:
-            break
-        make(arm, a)
-        longest = max(longest, time.time() - start)
-        print(f"{arm.name}: {time.time() - start:.0f} s", flush=True)
+    known = {arm.name: arm for arm in arms()}
+    for name in shards.missing(list(known), lambda x: (a.out / "scores" / f"{x}.csv").exists(), a):
+        make(known[name], a)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,228 @@
+"""The study of docs/protocol.md: every arm on 48 held-out prompts and three seeds, scored as it is made.
+
+    python reports/embedded/study.py --device cuda [--shard I/N] [--seconds 540]     what is missing; one process a GPU
+    python reports/embedded/study.py --list                                          the units in their order
+
+Needs the extra ``study``.
+
+A unit is an arm at one seed, a pack of 48 scenes. Its numbers are stored as it ends, in ``units/``: scores of each pass as CSV, of every view the
+pose, the probability of a front and the likeliest labels as Parquet, and what they were made by as JSON. A unit that is stored is not made again.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+import shards  # noqa: E402
+
+SUITE, PRIOR, SEEDS, STEPS = "study", "embedded-biased", (0, 1, 2), 1200
+LABELS = 3
+"""Labels of a view that are kept."""
+SCORED: dict[str, tuple[tuple[str, ...] | None, dict[str, Any]]] = {
+    "main": (None, {}),
+    "ring": (("inception", "clip_distance", "fid", "kid"), {"views": ("sphere=ring:15:36",)}),
+    "sphere12": (("inception", "clip_distance", "fid", "kid"), {"views": ("sphere:12",)}),
+    "sphere36": (("inception", "clip_distance", "fid", "kid"), {"views": ("sphere:36",)}),
+    "sphere60": (("inception", "clip_distance", "fid", "kid"), {"views": ("sphere:60",)}),
+    "imagenet": (("inception",), {"classifier": "imagenet"}),
+}
+"""Pass -> metrics (None is all) and settings: how the numbers depend on n, on the views and on the classifier."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method with its options, and what else differs from the preset."""
+
+    method: str
+    options: dict[str, Any] = field(default_factory=dict)
+    words: bool = True
+    student: str | None = None
+    schedule: str | None = None
+    steps: int = STEPS
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        parts = [self.method, *(f"{k}{v:g}" for k, v in self.options.items())]
+        parts += [x for x in (self.student, self.schedule) if x]
+        parts += [f"steps{self.steps}"] * (self.steps != STEPS) + ["plain"] * (not self.words)
+        return "-".join(parts)
+
+
+def title(arm: Arm, label: str) -> str:
+    """What tables call an arm: its method's label, and what else it differs by."""
+    own, comma, wording = label.partition(", no view words")
+    bound = (
+        [f" ({arm.options['low']:g} to {arm.options['high']:g})"] if "low" in arm.options else []
+    )
+    more = [
+        *bound,
+        *[", exact"] * (arm.student == "exact") + [" + DreamTime"] * (arm.schedule == "dreamtime"),
+    ]
+    more += [f", {arm.steps} steps"] * (arm.steps != STEPS)
+    return own + "".join(more) + comma + wording
+
+
+def arms() -> Iterator[Arm]:
+    """In the order of the protocol."""
+    few = [Arm("vsd"), Arm("esd", {"entropy": 0.5}), Arm("esd", {"entropy": 1.0})]
+    sds, perp = Arm("sds"), Arm("perp_neg")
+    debiased = [
+        Arm("debiased_sds", {"low": low, "high": high, "until": until})
+        for low, high, until in ((0.5, 2.0, 1.0), (2.0, 8.0, 0.4))
+    ]
+    more = [Arm("esd", {"entropy": x}) for x in (0.25, 0.75, 2.0)]
+    falling = [replace(x, schedule="dreamtime") for x in few[:2]]
+    exact = [replace(x, student="exact") for x in few]
+    yield from (sds, *few, perp, *debiased, *more, *falling)
+    yield from exact
+    yield from (Arm("esd", {"entropy": 4.0}), Arm("esd", {"entropy": 16.0}), Arm("sds", steps=1750))
+    without = (*few, sds, *debiased, *more, *falling, *exact)
+    yield from (replace(x, words=False) for x in without)
+
+
+def units() -> dict[str, tuple[Arm, int]]:
+    """Name -> arm and seed; the first seed of every arm of a group comes before the second."""
+    return {f"{arm.name}-s{seed}": (arm, seed) for arm in arms() for seed in SEEDS}
+
+
+def template(arm: Arm) -> Any:
+    """The runs' spec, but for prompt and seed."""
+    from esd_bench.presets import Settings, preset
+
+    settings = Settings(
+        arm.method,
+        arm.options,
+        prior=PRIOR,
+        schedule=arm.schedule,
+        student=arm.student,
+        steps=(arm.steps,),
+        view_words=arm.words,
+    )
+    return replace(preset("embedded-gpu", settings), suite=SUITE)
+
+
+def make(name: str, arm: Arm, seed: int, a: argparse.Namespace) -> None:
+    """Runs, scores and views of a unit."""
+    from esd_bench.gather import write_scores
+    from esd_bench.generate import generate
+    from esd_bench.prompts import load_suite
+    from esd_bench.spec import expand
+    from esd_bench.store import RunStore
+
+    spec = template(arm)
+    if a.steps:
+        stage = replace(spec.stages[-1], steps=a.steps)
+        spec = replace(spec, stages=(*spec.stages[:-1], stage))
+    specs = expand([spec], load_suite(SUITE).prompts[: a.prompts], [seed])
+    store, start = RunStore(a.runs / name), time.time()
+    for _ in generate(specs, store, device=a.device, pack=len(specs)):
+        pass
+    runs, made = store.find(), time.time() - start
+    for run in runs:  # of a unit that was interrupted; networks are not asked again
+        rmtree(run.folder / "scores", ignore_errors=True)
+    known: set[tuple[str, str, str]] = set()
+    for scoring in SCORED:
+        frame = scored(scoring, store, a)
+        rows = list(zip(frame["run"], frame["score"], frame["key"], strict=True))
+        frame, known = frame[[row not in known for row in rows]], known | set(rows)
+        frame = frame.assign(label=[title(arm, x) for x in frame["label"]])
+        write_scores(frame, _path(a, name, f"{scoring}.csv.gz"))
+    seen(store, a).to_parquet(_path(a, name, "views.parquet"), compression="zstd")
+    if seed == SEEDS[0]:
+        from esd_bench.sheets import contact_sheet
+
+        contact_sheet(store.root, _path(a, name, "sheet.webp"))
+    facts = {
+        "unit": name,
+        "generate, seconds": round(made, 1),
+        "score, seconds": round(time.time() - start - made, 1),
+        "record": {k: v for k, v in asdict(runs[0].record).items() if k in KEPT},
+        "views": {f"{run.spec.prompt.id}/{run.id}": dict(run.record.views) for run in runs},
+    }
+    _path(a, name, "json").write_text(json.dumps(facts, indent=1) + "\n")  # the last: it is stored
+
+
+KEPT = ("device", "width", "peak_memory", "versions", "commit", "prior", "files")
+
+
+def scored(name: str, store: Any, a: argparse.Namespace) -> pd.DataFrame:
+    """The tidy scores of the runs after one pass; those of the passes before are among them."""
+    from esd_bench.gather import gather
+    from esd_bench.score import Settings, score
+    from esd_bench.spec import Choice
+
+    metrics, how = SCORED[name]
+    judge = how.get("classifier")
+    networks = {"classifier": Choice.of("embedders", judge)} if judge else {}
+    settings = Settings(device=a.device, views=how.get("views", ()), embedders=networks)
+    found = score(store.root, metrics, settings)
+    if found.problems:
+        raise SystemExit(f"{store.root}, {name}: {dict(found.problems)}")
+    return gather(store.root)
+
+
+def seen(store: Any, a: argparse.Namespace) -> pd.DataFrame:
+    """A row for each stored view: what the oracle and the classifier see."""
+    from esd_bench.features import Features, defaults
+    from esd_bench.measure import Seen
+    from esd_bench.stored import views_of
+
+    networks, frames = Features(store.root / ".features", a.device), []
+    for run in store.find(status="finished"):
+        judge = defaults(run.spec.prior)["oracle"]
+        for protocol in run.spec.views:
+            views = Seen.of(views_of(run, protocol), "white")
+            found = networks.of(judge, views.pictures)
+            likely = found["probs"].topk(LABELS)
+            azimuth = found["azimuth"]
+            front = azimuth[:, :4].sum(1) + azimuth[:, -3:].sum(1)
+            columns = {
+                "pose": azimuth.argmax(1).to(int).numpy().astype("int8"),
+                "front": front.numpy().astype("float32"),
+                **{
+                    f"label{k}": likely.indices[:, k].numpy().astype("int16") for k in range(LABELS)
+                },
+                **{f"p{k}": likely.values[:, k].numpy().astype("float32") for k in range(LABELS)},
+            }
+            facts = {"prompt": run.spec.prompt.id, "run": run.id, "protocol": protocol}
+            numbers = np.arange(len(front), dtype=np.int16)
+            frames.append(pd.DataFrame(columns).assign(**facts, view=numbers))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _path(a: argparse.Namespace, name: str, ending: str) -> Path:
+    folder = a.out / "units"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.{ending}"
+
+
+def main() -> None:
+    """Make what is missing."""
+    parser = shards.parser(__doc__, "runs/study", HERE)
+    parser.add_argument("--list", action="store_true", help="the units, and which are stored")
+    parser.add_argument("--prompts", type=int, help="only so many, to try it")
+    parser.add_argument("--steps", type=int, help="only so many, to try it")
+    a = parser.parse_args()
+    known = units()
+    if a.list:
+        for name in known:
+            print(name, "stored" if _path(a, name, "json").exists() else "")
+        return
+    for name in shards.missing(list(known), lambda x: _path(a, x, "json").exists(), a):
+        make(name, *known[name], a)
+
+
+if __name__ == "__main__":
+    main()
