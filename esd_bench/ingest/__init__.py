@@ -32,7 +32,7 @@ from esd_bench.views import ViewSet
 __all__ = ["Item", "Settings", "Summary", "ingest", "of_manifest", "of_path", "passed_over"]
 
 ENGINE = "ingest"
-VERSION = 2
+VERSION = 3
 """Rises when the same file gives other pictures: runs are then made again."""
 EMPTY = 1e-3
 """Mean opacity of the views below which there is nothing to see."""
