@@ -35,7 +35,7 @@ UNDERSTOOD = (
 DEEP = 64
 """Most levels of nodes in nodes."""
 PLACED = 10**5
-"""Most places in which meshes lie."""
+"""Most nodes."""
 JSON = 2**25
 """Most bytes of a tree: in memory it is some thirty times as large."""
 
@@ -139,6 +139,16 @@ class Arrays:
     def __post_init__(self) -> None:
         self._buffers: dict[int, bytes] = {}
 
+    def spend(self, count: int) -> None:
+        """So many numbers fewer may be read.
+
+        Raises:
+            Refused: when there are no more.
+        """
+        self.left -= count
+        if self.left < 0:
+            raise Refused("its arrays are too large; --set max_faces=N allows more")
+
     def view(self, index: Any) -> bytes | memoryview:
         """The bytes of a buffer view.
 
@@ -174,9 +184,7 @@ class Arrays:
         if kind is None or width is None:
             raise ValueError(f"accessors number {index} is of an unknown type")
         count = whole(found, "count")
-        self.left -= count * width
-        if self.left < 0:
-            raise Refused("its arrays are too large; --set max_faces=N allows more")
+        self.spend(count * width)
         if "bufferView" in found:
             values = self._rows(found, kind, width, count)
         else:
@@ -222,7 +230,7 @@ class Arrays:
 
 
 def placed(tree: Mapping[str, Any]) -> Iterator[tuple[int, np.ndarray]]:
-    """Each mesh of the scene by number, and its matrix to the scene; a mesh may lie in several places.
+    """Each node of the scene by number, and its matrix to the scene.
 
     Raises:
         ValueError: for nodes that hold themselves, lie too deep, or are too many.
@@ -243,8 +251,7 @@ def placed(tree: Mapping[str, Any]) -> Iterator[tuple[int, np.ndarray]]:
                 f"its nodes hold themselves, lie deeper than {DEEP} or are over {PLACED}"
             )
         matrix = above @ local(node)
-        if "mesh" in node:
-            yield whole(node, "mesh"), matrix
+        yield index, matrix
         children = node.get("children") or []
         if not isinstance(children, list) or len(waiting) + len(children) > PLACED:
             raise ValueError(f"its nodes are over {PLACED}")

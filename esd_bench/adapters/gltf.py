@@ -1,6 +1,7 @@
 """glTF 2.0 and GLB: meshes with base colours, textures and colours of vertices (+y up, front on +z)."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from esd_bench.adapters import Refused, Solid
+from esd_bench.adapters import Refused, Solid, _skins
 from esd_bench.adapters import _gltf as tree_of
 from esd_bench.adapters._files import (
     GIGABYTE,
@@ -37,7 +38,7 @@ def gltf(
     max_pixels: int = 2**26,
     max_bytes: int = GIGABYTE,
 ) -> Solid:
-    """A glTF file as it stands: scene graph applied, animations, skins and morph targets left alone, lights ignored.
+    """A glTF file as it stands: nodes, skins and morph targets as they are stored, animations not played, lights ignored.
 
     Args:
         path: the file; its buffers and textures lie beside it or in it.
@@ -52,10 +53,10 @@ def gltf(
         tree, binary = tree_of.parse(read(path, max_bytes))
         folder = Folder(path, max_bytes)
         arrays = tree_of.Arrays(tree, binary, folder, 64 * max_faces)
-        surface = _Scene(tree, arrays, max_pixels).surface(max_faces)
-        counts = {key: len(tree[key]) for key in ("animations", "skins") if tree.get(key)}
-        told = {"format": "glTF 2.0", "files": folder.files}
-        return solid(surface, {**told, "left_alone": counts} if counts else told)
+        scene = _Scene(tree, arrays, max_pixels)
+        surface = scene.surface(max_faces)
+        told = {"format": "glTF 2.0", "files": folder.files, **scene.told()}
+        return solid(surface, told)
 
 
 @dataclass
@@ -65,6 +66,8 @@ class _Part:
     uv: np.ndarray | None
     colour: np.ndarray | None
     material: int | None
+    joints: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
 
 @dataclass
@@ -74,38 +77,71 @@ class _Scene:
     max_pixels: int
 
     def __post_init__(self) -> None:
-        self._parts: dict[int, list[_Part]] = {}
+        self._parts: dict[tuple[int, int | None], list[_Part]] = {}
         self._pictures: dict[int, Any] = {}
+        self._done = Counter[str]()
+
+    def told(self) -> dict[str, Any]:
+        """What was done to meshes beyond their nodes, and what was not."""
+        animations = self.tree.get("animations")
+        left = {"animations": len(animations)} if animations else {}
+        both = {"moved_by": dict(self._done), "left_alone": left}
+        return {key: counts for key, counts in both.items() if counts}
 
     def surface(self, max_faces: int) -> Surface:
         """All meshes in their places, as one."""
-        found, count = [], 0
-        for number, matrix in tree_of.placed(self.tree):
-            for part in self._mesh(number):
-                count += len(part.faces)
-                if count > max_faces:
-                    raise Refused(
-                        f"it has more than {max_faces} faces; --set max_faces=N allows more"
-                    )
-                found.append((part, matrix))
+        found: list[tuple[_Part, np.ndarray]] = []
+        count = 0
+        places = list(tree_of.placed(self.tree))
+        nodes = dict(places)
+        for number, matrix in places:
+            node = tree_of.item(self.tree, "nodes", number)
+            if "mesh" not in node:
+                continue
+            parts = self._mesh(node, number)
+            count += sum(len(part.faces) for part in parts)
+            if count > max_faces:
+                raise Refused(f"it has more than {max_faces} faces; --set max_faces=N allows more")
+            found += zip(parts, self._stand(parts, node, matrix, nodes), strict=True)
         if not count:
             raise ValueError("it has no triangles")
         return self._joined(found)
 
-    def _mesh(self, number: int) -> list[_Part]:
-        if number not in self._parts:
-            primitives = tree_of.item(self.tree, "meshes", number).get("primitives")
-            if not isinstance(primitives, list):
-                raise ValueError(f"meshes number {number} has no primitives")
-            made = [self._part(p) for p in primitives if isinstance(p, Mapping)]
-            self._parts[number] = [part for part in made if len(part.faces)]
-        return self._parts[number]
+    def _stand(
+        self,
+        parts: list[_Part],
+        node: Mapping[str, Any],
+        matrix: np.ndarray,
+        nodes: Mapping[int, np.ndarray],
+    ) -> Iterator[np.ndarray]:
+        """Vertices in the scene: where the joints stand that carry them, or else where their node does."""
+        joints = None
+        if "skin" in node:
+            joints = _skins.matrices(self.tree, self.arrays, node["skin"], nodes)
+        for part in parts:
+            if joints is not None and part.joints is not None and part.weights is not None:
+                self._done["skins"] += 1
+                yield _skins.posed(part.vertices, part.joints, part.weights, joints)
+            else:
+                yield part.vertices.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
 
-    def _part(self, primitive: Mapping[str, Any]) -> _Part:
+    def _mesh(self, node: Mapping[str, Any], number: int) -> list[_Part]:
+        key = tree_of.whole(node, "mesh"), number if "weights" in node else None
+        if key not in self._parts:
+            mesh = tree_of.item(self.tree, "meshes", key[0])
+            primitives, shares = mesh.get("primitives"), node.get("weights", mesh.get("weights"))
+            if not isinstance(primitives, list):
+                raise ValueError(f"meshes number {key[0]} has no primitives")
+            morph = tree_of.numbers(shares, len(shares)) if shares else np.zeros(0)
+            made = [self._part(p, morph) for p in primitives if isinstance(p, Mapping)]
+            self._parts[key] = [part for part in made if len(part.faces)]
+        return self._parts[key]
+
+    def _part(self, primitive: Mapping[str, Any], morph: np.ndarray) -> _Part:
         if "KHR_draco_mesh_compression" in tree_of.entry(primitive, "extensions"):
             raise Refused("it is compressed by Draco, which is not read")
         given = tree_of.entry(primitive, "attributes")
-        vertices = self._floats(given.get("POSITION"), 3)
+        vertices = self._morphed(self._floats(given.get("POSITION"), 3), primitive, morph)
         material = primitive.get("material")
         slot, uv = self._slot(material), None
         if f"TEXCOORD_{slot}" in given:
@@ -119,10 +155,27 @@ class _Scene:
         else:
             order = np.arange(len(vertices))
         faces = tree_of.triangles(order, tree_of.whole(primitive, "mode", 4))
+        # Without a skin nobody asks for joints.
+        held = _skins.carried(self.arrays, given, len(vertices)) if self.tree.get("skins") else None
+        joints, weights = held or (None, None)
         least = min(len(x) for x in (vertices, uv, colour) if x is not None)
         if faces.size and int(faces.max()) >= least:
             raise ValueError("a face names a vertex that is not there")
-        return _compact(_Part(vertices, faces, _moved(uv, self._shift(material)), colour, material))
+        uv = _moved(uv, self._shift(material))
+        return _compact(_Part(vertices, faces, uv, colour, material, joints, weights))
+
+    def _morphed(
+        self, vertices: np.ndarray, primitive: Mapping[str, Any], morph: np.ndarray
+    ) -> np.ndarray:
+        """Vertices moved by the morph targets, each as far as its weight says."""
+        for share, target in zip(morph, primitive.get("targets") or (), strict=False):
+            if share and "POSITION" in target:
+                moves = self._floats(target["POSITION"], 3)
+                if moves.shape != vertices.shape:
+                    raise ValueError("a morph target has another number of vertices than its mesh")
+                vertices = vertices + np.float32(share) * moves
+                self._done["morph targets"] += 1
+        return vertices
 
     def _floats(self, index: Any, width: int | None) -> np.ndarray:
         found = self.arrays.array(index)
@@ -132,13 +185,12 @@ class _Scene:
 
     def _joined(self, found: list[tuple[_Part, np.ndarray]]) -> Surface:
         starts = np.cumsum([0, *(len(part.vertices) for part, _ in found)])
-        vertices = [p.vertices.astype(np.float64) @ m[:3, :3].T + m[:3, 3] for p, m in found]
         faces = [p.faces + start for (p, _), start in zip(found, starts, strict=False)]
         numbers = list(dict.fromkeys(part.material for part, _ in found))
         material = [np.full(len(p.faces), numbers.index(p.material)) for p, _ in found]
         parts = [part for part, _ in found]
         return Surface(
-            torch.from_numpy(np.concatenate(vertices)),
+            torch.from_numpy(np.concatenate([there for _, there in found])),
             torch.from_numpy(np.concatenate(faces)),
             torch.from_numpy(np.concatenate(material)),
             tuple(self._material(number) for number in numbers),
@@ -216,8 +268,10 @@ def _compact(part: _Part) -> _Part:
     if len(part.vertices) <= 3 * len(part.faces):
         return part
     used, faces = np.unique(part.faces, return_inverse=True)
-    uv, colour = (None if x is None else x[used] for x in (part.uv, part.colour))
-    return _Part(part.vertices[used], faces.reshape(-1, 3), uv, colour, part.material)
+    of_corners = (part.uv, part.colour, part.joints, part.weights)
+    uv, colour, joints, weights = (None if x is None else x[used] for x in of_corners)
+    faces = faces.reshape(-1, 3)
+    return _Part(part.vertices[used], faces, uv, colour, part.material, joints, weights)
 
 
 def _moved(uv: np.ndarray | None, how: Mapping[str, Any]) -> np.ndarray | None:

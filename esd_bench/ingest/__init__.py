@@ -5,6 +5,7 @@ other options, takes the old one's place. What it was made of is in the record's
 """
 
 import hashlib
+import math
 import platform
 import shutil
 import time
@@ -32,12 +33,14 @@ from esd_bench.views import ViewSet
 __all__ = ["Item", "Settings", "Summary", "ingest", "of_manifest", "of_path", "passed_over"]
 
 ENGINE = "ingest"
-VERSION = 2
+VERSION = 3
 """Rises when the same file gives other pictures: runs are then made again."""
 EMPTY = 1e-3
 """Mean opacity of the views below which there is nothing to see."""
 SHOWN = 192
 """Side of pictures for people, about."""
+HELD = 2**30
+"""Most bytes of an asset's views, which are held at once."""
 CHUNK = 6
 """Views between two words of progress."""
 
@@ -68,10 +71,15 @@ class Settings:
     again: bool = False
 
     def __post_init__(self) -> None:
-        for name in self.views:
-            protocol(name)
         if not self.views or not 0 <= self.size <= 4096:
             raise ValueError("views need a protocol at least, and a size of at most 4096")
+        count = sum(len(protocol(name)) for name in self.views)
+        if 4 * count * self.side**2 > HELD:
+            most = math.isqrt(HELD // (4 * count))
+            raise ValueError(
+                f"{count} views of {self.side} x {self.side} take more than {HELD} bytes; "
+                f"take fewer views, or --size {most} at most"
+            )
         for name in filter(None, (self.up, self.front)):
             axis(name)
         if self.up and self.front:

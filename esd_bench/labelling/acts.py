@@ -7,11 +7,12 @@ from typing import Any
 
 from esd_bench import formats
 from esd_bench.files import aside
-from esd_bench.labelling.database import Database, open_database, read_database
+from esd_bench.labelling.database import Database
 from esd_bench.labelling.exchange import export_labels, import_labels, read_gold
+from esd_bench.labelling.opening import opened
 from esd_bench.labelling.report import tally
 from esd_bench.labelling.scores import write_runs
-from esd_bench.labelling.study import Mode, Study, study
+from esd_bench.labelling.study import Mode, Study
 from esd_bench.labelling.tallies import Missing, votes, without
 
 
@@ -38,12 +39,8 @@ def act(root: Path, what: Act, say: Callable[[str], None] = lambda line: None) -
         ValueError: in one line.
     """
     formats.check(what.format)
-    database = open_database(root) if what.import_ else read_database(root)
-    try:
-        shown = study(root, database.secret("items"), what.mode, what.only)
+    with opened(root, what.mode, what.only, bool(what.import_), say) as (database, shown):
         return _act(database, shown, what, say)
-    finally:
-        database.close()
 
 
 def _act(database: Database, shown: Study, what: Act, say: Callable[[str], None]) -> str:

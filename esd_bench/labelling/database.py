@@ -18,7 +18,8 @@ from pathlib import Path
 
 from esd_bench.labelling.progress import Event
 
-SCHEMA = 1
+SCHEMA = 2
+"""Version 1 has the same tables; its slots are named after runs alone, whatever their views."""
 NAME = Path(".labels") / "labels.sqlite"
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -82,6 +83,11 @@ class Database:
     def _all(self, query: str, *values: object) -> list[tuple]:
         with self._lock, closing(self._connection.execute(query, values)) as found:
             return found.fetchall()
+
+    @property
+    def by_views(self) -> bool:
+        """Whether slots are named after the views that were seen, too."""
+        return int(self._all("PRAGMA user_version")[0][0]) > 1
 
     def secret(self, name: str) -> str:
         """A secret of the study, made when it is first asked for.

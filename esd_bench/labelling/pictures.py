@@ -14,7 +14,8 @@ from typing import Any
 
 from PIL import Image
 
-from esd_bench.labelling.study import Asset, Study, inside
+from esd_bench.labelling.study import Asset, Study
+from esd_bench.paths import inside
 
 RING_SIDE = 512
 GRID_SIDE = 128
@@ -81,7 +82,7 @@ def _cameras(folder: Path) -> tuple[list[int], tuple[int, int]]:
 
 
 def _sheet(root: Path, kind: str, order: list[int], scale: float, columns: int) -> Sheet:
-    views = [_view(inside(root, root / "views" / kind / f"{i:03d}.png")) for i in order]
+    views = [_view(inside(root, f"views/{kind}/{i:03d}.png")) for i in order]
     side = views[0].size
     width, height = (max(1, round(x * min(1.0, scale))) for x in side)
     columns = max(1, columns)
@@ -109,7 +110,7 @@ def _view(path: Path) -> Image.Image:
 def has_mesh(asset: Asset) -> bool:
     """Whether the asset was exported as a GLB file that can be shown."""
     try:
-        path = inside(asset.folder, asset.mesh)
+        path = inside(asset.folder, asset.mesh.name)
     except ValueError:
         return False
     return path.is_file() and path.stat().st_size <= LARGEST_MESH
@@ -128,7 +129,7 @@ def mesh(asset: Asset) -> bytes:
     """
     if not has_mesh(asset):
         raise ValueError("no mesh")
-    content = inside(asset.folder, asset.mesh).read_bytes()
+    content = inside(asset.folder, asset.mesh.name).read_bytes()
     try:
         magic, version, _, length, kind = struct.unpack_from("<4sIII4s", content)
         tree = _nameless(json.loads(content[20 : 20 + length]))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from esd_bench.labelling.database import open_database
 from esd_bench.labelling.exchange import read_gold
 from esd_bench.labelling.guard import LOOPBACK
+from esd_bench.labelling.opening import opened
 from esd_bench.labelling.pictures import has_mesh
-from esd_bench.labelling.study import Mode, study
+from esd_bench.labelling.study import Mode
 
 
 def serve(
@@ -31,9 +31,7 @@ def serve(
         OSError: when the port is taken.
     """
     uvicorn, application = _load()
-    database = open_database(root)
-    try:
-        shown = study(root, database.secret("items"), mode, only)
+    with opened(root, mode, only, say=say) as (database, shown):
         if gold:
             say(f"{len(read_gold(gold, shown))} items have known answers")
         for name, why in shown.left_out:
@@ -60,8 +58,6 @@ def serve(
             app = application(database, shown, listening.getsockname()[1], host)
             config = uvicorn.Config(app, log_level="warning", server_header=False, lifespan="off")
             uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        database.close()
 
 
 def _load() -> tuple[Any, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from esd_bench.gather import gather
 from esd_bench.labelling.criteria import PAIRS, SIDES, SINGLE
+from esd_bench.paths import inside
 
 Mode: TypeAlias = Literal["single", "pairs"]
 MODES: dict[Mode, Collection[str]] = {"single": tuple(SINGLE), "pairs": PAIRS}
@@ -26,11 +27,13 @@ class Asset:
     """One finished run as raters see it.
 
     Attributes:
-        id: opaque; a keyed hash of ``name``.
+        id: opaque; a keyed hash of ``key``.
         folder: of the run, resolved, inside the folder of runs.
         name: ``suite/prompt/run``, which other machines know too.
         text: the prompt.
         sphere, ring: folders of views below ``folder``.
+        key: what labels are kept by: the name and the digests of both sets of views, so that an asset that takes another's
+            run does not take its labels.
     """
 
     id: str
@@ -39,6 +42,7 @@ class Asset:
     text: str
     sphere: str
     ring: str
+    key: tuple[str, ...]
 
     @property
     def mesh(self) -> Path:
@@ -74,28 +78,17 @@ class Study:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-def inside(root: Path, path: Path) -> Path:
-    """The path without links.
-
-    Raises:
-        ValueError: when it leads out of the root, or nowhere.
-    """
-    try:
-        real = path.resolve(strict=True)
-    except OSError:
-        raise ValueError(f"{path} is not there") from None
-    if not real.is_relative_to(root.resolve()):
-        raise ValueError(f"{path} leads out of {root}")
-    return real
-
-
 def opaque(secret: str, *names: str) -> str:
     """A name that tells nothing to whoever does not hold the secret."""
     return hmac.new(secret.encode(), "\0".join(names).encode(), hashlib.sha256).hexdigest()[:20]
 
 
 def study(
-    root: Path | str, secret: str, mode: Mode = "single", only: Mapping[str, Any] | None = None
+    root: Path | str,
+    secret: str,
+    mode: Mode = "single",
+    only: Mapping[str, Any] | None = None,
+    by_views: bool = True,
 ) -> Study:
     """Everything below ``root`` that can be judged.
 
@@ -104,6 +97,7 @@ def study(
         secret: of the study; the same one gives the same ids.
         mode: one asset at a time, or two methods side by side.
         only: values that columns of :data:`esd_bench.gather.FILTERS` must have.
+        by_views: whether views are part of what labels are kept by, as they are in all but the oldest databases.
 
     Raises:
         ValueError: when nothing is left to judge.
@@ -112,7 +106,7 @@ def study(
     if not place.is_dir():
         raise ValueError(f"{root} is no folder of runs")
     runs = gather(place, only).drop_duplicates("run").reset_index(drop=True)
-    assets, left_out = _assets(place, runs, secret)
+    assets, left_out = _assets(place, runs, secret, by_views)
     names = runs["run"].map(_name)
     arms = runs.assign(name=names, item=names.map({x.name: x.id for x in assets}))
     made = _singles(assets) if mode == "single" else _pairs(arms, assets, secret)
@@ -129,28 +123,33 @@ def _name(folder: str) -> str:
 
 
 def _assets(
-    root: Path, runs: pd.DataFrame, secret: str
+    root: Path, runs: pd.DataFrame, secret: str, by_views: bool
 ) -> tuple[list[Asset], list[tuple[str, str]]]:
     made, left_out = [], []
     for run in runs[runs["status"] == "finished"].itertuples():
         name = _name(str(run.run))
         try:
-            made.append(_asset(root, Path(str(run.run)), name, str(run.text), secret))
+            made.append(_asset(root, Path(str(run.run)), name, str(run.text), secret, by_views))
         except ValueError as error:
             left_out.append((name, str(error)))
     return made, left_out
 
 
-def _asset(root: Path, folder: Path, name: str, text: str, secret: str) -> Asset:
-    real = inside(root, folder)
+def _asset(root: Path, folder: Path, name: str, text: str, secret: str, by_views: bool) -> Asset:
+    real = inside(root, folder.relative_to(root))
     try:
         views = json.loads((real / "spec.json").read_text(encoding="utf-8"))["views"]
-        sphere, ring = (str(views[i]).replace(":", "-") for i in (0, -1))
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"its spec names no views ({error})") from None
+        stored = json.loads((real / "record.json").read_text(encoding="utf-8"))["views"]
+        both = [str(views[i]) for i in (0, -1)]
+        digests = [str(stored.get(x, "")) for x in both]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"its spec or record names no views ({error})") from None
+    sphere, ring = (x.replace(":", "-") for x in both)
     for kind in (sphere, ring):
-        inside(real, real / "views" / kind / "cameras.json")
-    return Asset(opaque(secret, name), real, name, text, sphere, ring)
+        if not inside(real, f"views/{kind}/cameras.json").is_file():
+            raise ValueError(f"it has no views {kind!r}")
+    key = (name, *(digests if by_views else ()))
+    return Asset(opaque(secret, *key), real, name, text, sphere, ring, key)
 
 
 def _singles(assets: list[Asset]) -> list[Item]:
@@ -165,5 +164,7 @@ def _pairs(arms: pd.DataFrame, assets: list[Asset], secret: str) -> list[Item]:
     for _, group in shown.groupby(["prompt", "seed"], sort=True):
         for a, b in combinations(group.drop_duplicates("label")["name"], 2):
             both = (known[a], known[b])
-            made.append(Item(opaque(secret, "pair", a, b), both[0].text, both))
+            made.append(
+                Item(opaque(secret, "pair", *both[0].key, *both[1].key), both[0].text, both)
+            )
     return made

@@ -40,6 +40,13 @@ def votes(database: Database, study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(VOTES))
 
 
+def gone(database: Database, study: Study) -> int:
+    """How many finished slots are of items that the study does not hold."""
+    said = database.everything(study.mode).values()
+    slots = [pair for events in said for pair in fold(events).items()]
+    return sum(x.done is not None and item_of(name) not in study.items for name, x in slots)
+
+
 def counted(given: pd.DataFrame) -> pd.DataFrame:
     """The answers that count: of raters, the first time an item was shown to them."""
     return given[(given["role"] == "rater") & ~given["again"].astype(bool)]

@@ -19,7 +19,7 @@ SIDES = {
     "back": ((0, 0, -1), (0.9, 0.1, 0.9)),
 }
 KINDS = {"f4": 5126, "u4": 5125, "u2": 5123, "u1": 5121, "i2": 5122}
-SHAPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
+SHAPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 
 
 def cube() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -129,6 +129,39 @@ def cube_gltf() -> Gltf:
         linear = srgb_to_linear(colours[2 * side])
         own = vertices[4 * side : 4 * side + 4]
         made.part(own, faces[:2], material=made.plain([*linear, 1]))
+    return made
+
+
+QUARTER = [0, 0, float(np.sqrt(0.5)), float(np.sqrt(0.5))]  # +x becomes +y
+BAR = np.array([[0, -0.1, 0], [2, -0.1, 0], [2, 0.1, 0], [0, 0.1, 0]])
+
+
+def bar(**changes: Any) -> Gltf:
+    """The bar from 0 to 2 on +x, all of it carried by the first of two joints, which turns it up about (1, 0, 0)."""
+    made = Gltf()
+    given = {
+        "joints": np.zeros((4, 4), int),
+        "weights": np.tile([1.0, 0, 0, 0], (4, 1)),
+        "back": np.tile([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, -1, 0, 0, 1], (2, 1)),  # columns first
+        "kinds": ("u1", "f4"),
+        "more": {},
+        **changes,
+    }
+    attributes = {
+        "JOINTS_0": made.array(given["joints"], given["kinds"][0]),
+        "WEIGHTS_0": made.array(given["weights"], given["kinds"][1], **given["more"]),
+    }
+    made.part(BAR, [[0, 1, 2], [0, 2, 3]], attributes, material=made.plain([1, 0, 0, 1]))
+    made.tree["nodes"] = [
+        {"mesh": 0, "skin": 0, "translation": [50, 60, 70], "scale": [3, 3, 3]},  # ignored
+        {"children": [2, 3], "translation": [0, 1, 0]},
+        {"translation": [1, 0, 0], "rotation": QUARTER},
+        {"translation": [1, 0, 4]},
+    ]
+    made.tree["scenes"][0]["nodes"] = [0, 1]
+    made.tree["skins"] = [{"joints": [2, 3]}]
+    if given["back"] is not None:
+        made.tree["skins"][0]["inverseBindMatrices"] = made.array(given["back"])
     return made
 
 

@@ -29,15 +29,16 @@ def fuzz():
 def valid(request, fuzz, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     fuzz.cubes(folder, request.param)
-    return request.param, sorted(folder.glob(f"[ab]{ENDING[request.param]}"))
+    return request.param, sorted(folder.glob(f"[abc]{ENDING[request.param]}"))
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 2**32), which=st.integers(0, 1))
+@given(seed=st.integers(0, 2**32), which=st.integers(0, 2))
 def test_mutated_files(valid, fuzz, seed, which):
     name, paths = valid
-    broken = paths[which].with_name(f"broken{ENDING[name]}")
-    broken.write_bytes(fuzz.mutated(paths[which].read_bytes(), random.Random(seed)))
+    path = paths[which % len(paths)]
+    broken = path.with_name(f"broken{ENDING[name]}")
+    broken.write_bytes(fuzz.mutated(path.read_bytes(), random.Random(seed)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fuzz.outcome(plugins.load("adapters", name), broken)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # kilobytes

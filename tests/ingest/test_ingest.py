@@ -233,11 +233,18 @@ def test_pictures_bring_their_own_views_and_say_where_they_come_from(tmp_path, r
         ({"options": {"colour": "red"}}, "no adapter has an option 'colour'"),
         ({"options": {"max_faces": "many"}}, "max_faces"),
         ({"size": 10**6}, "at most 4096"),
+        ({"size": 4096}, "156 views of 4096 x 4096 take .* --size 1311 at most"),
+        ({"size": 1312}, "--size 1311 at most"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_is_read(changes, said):
     with pytest.raises(ValueError, match=said):
         Settings(**changes)
+
+
+def test_few_views_may_be_large():
+    assert Settings(size=1311).side == 1311
+    assert Settings(size=4096, views=("ring:15:16",)).side == 4096
 
 
 def test_a_method_may_have_the_name_of_one_of_ours(tmp_path, runs):

@@ -303,11 +303,11 @@ def test_a_link_out_of_the_folder_is_not_shown(tmp_path):
     (views / "ring-15-8" / "003.png").symlink_to(secret / "views" / "ring-15-8" / "003.png")
     shown = study(root, "s")
     assert len(shown.items) == 4
-    assert "leads out of" in shown.left_out[0][1]
+    assert "leaves its folder" in shown.left_out[0][1]
     from esd_bench.labelling.pictures import turntable
 
     broken = next(x for x in shown.assets.values() if str(x.folder) in str(views))
-    with pytest.raises(ValueError, match="leads out of"):
+    with pytest.raises(ValueError, match="leaves its folder"):
         turntable(broken)
     with page_here(root) as client:
         client.enter("Ann")
