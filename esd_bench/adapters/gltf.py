@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from esd_bench.adapters import Refused, Solid
+from esd_bench.adapters import Refused, Renderer, Solid
 from esd_bench.adapters import _gltf as tree_of
 from esd_bench.adapters._files import (
     GIGABYTE,
@@ -36,6 +36,7 @@ def gltf(
     max_faces: int = 2_000_000,
     max_pixels: int = 2**26,
     max_bytes: int = GIGABYTE,
+    renderer: Renderer = "torch",
 ) -> Solid:
     """A glTF file as it stands: scene graph applied, animations, skins and morph targets left alone, lights ignored.
 
@@ -44,6 +45,7 @@ def gltf(
         max_faces: more are refused.
         max_pixels: of all textures together.
         max_bytes: of the file, and of what it names together.
+        renderer: who draws it.
 
     Raises:
         ValueError: one line, for a file that is broken, empty or more than allowed.
@@ -55,7 +57,8 @@ def gltf(
         surface = _Scene(tree, arrays, max_pixels).surface(max_faces)
         counts = {key: len(tree[key]) for key in ("animations", "skins") if tree.get(key)}
         told = {"format": "glTF 2.0", "files": folder.files}
-        return solid(surface, {**told, "left_alone": counts} if counts else told)
+        told = {**told, "left_alone": counts} if counts else told
+        return solid(surface, told, renderer=renderer)
 
 
 @dataclass
