@@ -4,6 +4,7 @@ Says on which device OpenGL drew: Mesa's llvmpipe is software on the processor, 
 """
 
 import math
+import os
 
 import torch
 from race import medians, parser, publish, race, ratio
@@ -41,6 +42,7 @@ def main() -> None:
     options.add_argument("--size", type=int, default=512, help="side of a view in pixels")
     a = options.parse_args()
     torch.set_num_threads(a.threads)
+    os.environ["LP_NUM_THREADS"] = str(a.threads)  # Mesa's software would take all cores
     mesh = bumpy(a.side)
     cameras = orbit(torch.linspace(-3, 3, a.views), torch.full((a.views,), 0.3), 2.9, 0.66, a.size)
     ours, theirs = (solid(mesh, {}, renderer=x) for x in ("torch", "moderngl"))

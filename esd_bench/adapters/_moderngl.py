@@ -68,6 +68,20 @@ void main() {
     rgba = vec4(lit * clamp(rgb, 0.0, 1.0), 1.0);
 }"""
 
+CORNERS = """#version 330
+void main() {
+    gl_Position = vec4(gl_VertexID == 1 ? 3.0 : -1.0, gl_VertexID == 2 ? 3.0 : -1.0, 0.0, 1.0);
+}"""
+MEAN = """#version 330
+uniform sampler2D fine; uniform int samples;
+out vec4 mean;
+void main() {
+    vec4 total = vec4(0.0);
+    for (int i = 0; i < samples * samples; i++)
+        total += texelFetch(fine, ivec2(gl_FragCoord.xy) * samples + ivec2(i % samples, i / samples), 0);
+    mean = total / float(samples * samples);
+}"""
+
 
 @lru_cache(maxsize=1)
 def _context() -> Any:
@@ -116,17 +130,44 @@ def unable(surface: Surface) -> str:
 
 
 def drawer(surface: Surface, centre: Float[Tensor, "3"]) -> Draw:
-    """Premultiplied samples of a surface that :func:`unable` does not name; it goes to the device at the first picture."""
+    """Pictures of a surface that :func:`unable` does not name; it goes to the device at the first picture."""
     scene = lru_cache(maxsize=1)(lambda: _Scene(surface, centre))
-    return lambda camera: scene().samples(camera)
+    return lambda camera, samples: scene().picture(camera, samples)
 
 
-@lru_cache(maxsize=1)
-def _canvas(width: int, height: int) -> Any:
-    size, context = (width, height), _context()
-    return context.framebuffer(
-        [context.renderbuffer(size, 4, dtype="f4")], context.depth_renderbuffer(size)
-    )
+class _Canvas:
+    """A picture of ``samples x samples`` times as many pixels, and its mean."""
+
+    def __init__(self, width: int, height: int, samples: int) -> None:
+        self.context, self.size, fine = (
+            _context(),
+            (width, height),
+            (width * samples, height * samples),
+        )
+        self.fine = self.context.texture(fine, 4, dtype="f4")
+        self.target = self.context.framebuffer([self.fine], self.context.depth_renderbuffer(fine))
+        self.small = self.context.simple_framebuffer(self.size, dtype="f4")
+        program = self.context.program(vertex_shader=CORNERS, fragment_shader=MEAN)
+        program["samples"] = samples
+        self.mean = self.context.vertex_array(program, [])
+
+    def clear(self) -> None:
+        """Draw on it from here on."""
+        self.target.use()
+        self.context.enable_only(self.context.DEPTH_TEST)
+        self.target.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
+
+    def read(self) -> Float[Tensor, "h w 4"]:
+        """The mean, its first row the uppermost."""
+        self.small.use()
+        self.context.enable_only(self.context.NOTHING)
+        self.fine.use(0)
+        self.mean.render(vertices=3)
+        found = bytearray(self.small.read(components=4, dtype="f4"))
+        return torch.frombuffer(found, dtype=torch.float32).view(*self.size[::-1], 4)
+
+
+_canvas = lru_cache(maxsize=1)(_Canvas)
 
 
 class _Scene:
@@ -162,20 +203,28 @@ class _Scene:
         height, width = picture.shape[:2]
         return self.context.texture((width, height), 4, _bytes(picture))
 
-    def samples(self, camera: Cameras) -> Float[Tensor, "hw 4"]:
-        """Colour times opacity, and opacity, row by row from the top left."""
+    def picture(self, camera: Cameras, samples: int) -> Float[Tensor, "h w 4"]:
+        """Colour times opacity, and opacity."""
         c2w = camera.c2w[0].double()
         away = self.centre - c2w[:3, 3]
         depth = ((self.places + away) * -c2w[:3, 2]).sum(-1)
         before = depth > _spans.NEAR * float(away.norm())
         shown = before[self.corners].all(-1)
         if not bool(shown.any()):
-            return torch.zeros(camera.height * camera.width, 4)
+            return torch.zeros(camera.height, camera.width, 4)
         self._light(c2w[:3, 3], shown)
         span = float(depth[before].min()) * 0.999, float(depth[before].max()) * 1.001
         # OpenGL's matrices are written column by column.
         self.program["seen"].write(_bytes(_seen(camera, away, self.unit, span).T.float()))
-        return self._drawn(_canvas(camera.width, camera.height))
+        canvas = _canvas(camera.width, camera.height, samples)
+        canvas.clear()
+        first = 0
+        for material, count in zip(self.surface.materials, self.counts, strict=True):
+            if count:
+                self._choose(material)
+                self.faces.render(vertices=3 * count, first=3 * first)
+            first += count
+        return canvas.read()
 
     def _light(self, eye: Float[Tensor, "3"], shown: Bool[Tensor, " m"]) -> None:
         """Write the light of all faces, unless all of it is 1 and was."""
@@ -186,20 +235,6 @@ class _Scene:
             )
             self.light.write(_bytes(torch.where(shown, lit, HIDDEN)[:, None].expand(-1, 3)))
         self.plain = plain
-
-    def _drawn(self, canvas: Any) -> Float[Tensor, "hw 4"]:
-        canvas.use()
-        self.context.enable_only(self.context.DEPTH_TEST)
-        canvas.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
-        first = 0
-        for material, count in zip(self.surface.materials, self.counts, strict=True):
-            if count:
-                self._choose(material)
-                self.faces.render(vertices=3 * count, first=3 * first)
-            first += count
-        return torch.frombuffer(
-            bytearray(canvas.read(components=4, dtype="f4")), dtype=torch.float32
-        ).view(-1, 4)
 
     def _choose(self, material: Material) -> None:
         textured = material.picture is not None and self.surface.uv is not None

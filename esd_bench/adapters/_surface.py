@@ -25,8 +25,8 @@ PIECE = 2**15
 """Pixels that are shaded together: their numbers stay in a core's cache."""
 SAMPLES = 2**15
 """Points that stand for a surface when it is framed."""
-Draw = Callable[[Cameras], Float[Tensor, "hw 4"]]
-"""One camera to the samples of its picture: colour times opacity, and opacity, row by row from the top left."""
+Draw = Callable[[Cameras, int], Float[Tensor, "h w 4"]]
+"""One camera, and how many samples each pixel has across and down, to their mean: colour times opacity, and opacity."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def solid(
 
 def _drawer(surface: Surface, centre: Float[Tensor, "3"], renderer: Renderer) -> tuple[Draw, str]:
     """What draws a surface, and its name for the record; torch draws what others can't."""
-    ours = partial(_premultiplied, surface, centre)
+    ours = partial(_averaged, surface, centre)
     if renderer != "moderngl":
         return ours, "torch"
     from esd_bench.adapters import _moderngl
@@ -148,21 +148,29 @@ def _points(surface: Surface, areas: Float[Tensor, " m"]) -> Float[Tensor, "k 3"
 
 
 def _picture(draw: Draw, camera: Cameras) -> UInt8[Tensor, "1 4 h w"]:
-    """One picture: 2 x 2 samples a pixel, or more where it is small, averaged with opacity as weight."""
+    """One picture: 2 x 2 samples a pixel, or more where it is small."""
     samples = max(2, math.ceil(FINE / min(camera.height, camera.width)))
+    mean = draw(camera, samples).permute(2, 0, 1)[None]
+    return quantise(mean[:, :3], mean[:, 3:])
+
+
+def _averaged(
+    surface: Surface, centre: Float[Tensor, "3"], camera: Cameras, samples: int
+) -> Float[Tensor, "h w 4"]:
+    """Colour with opacity as weight, and opacity."""
     fine = replace(camera, height=camera.height * samples, width=camera.width * samples)
-    split = draw(fine).reshape(camera.height, samples, camera.width, samples, 4)
+    rgba = _premultiplied(surface, fine, centre)
+    split = rgba.reshape(camera.height, samples, camera.width, samples, 4)
     # One after the other, so that no thread count changes the order of the sum.
     total = torch.zeros(camera.height, camera.width, 4)
     for i in range(samples):
         for j in range(samples):
             total += split[:, i, :, j]
-    mean = (total / samples**2).permute(2, 0, 1)[None]
-    return quantise(mean[:, :3], mean[:, 3:])
+    return total / samples**2
 
 
 def _premultiplied(
-    surface: Surface, centre: Float[Tensor, "3"], camera: Cameras
+    surface: Surface, camera: Cameras, centre: Float[Tensor, "3"]
 ) -> Float[Tensor, "hw 4"]:
     """Colour times opacity, and opacity: the nearest face, and what lies behind it while light comes through."""
     c2w, size = camera.c2w[0].double(), (camera.height, camera.width)
