@@ -106,7 +106,8 @@ def _context() -> Any:
             f"OpenGL finds no EGL device here ({error}): install a GPU driver with EGL or Mesa's "
             "(apt-get install libegl1 libgl1 libegl-mesa0 libgl1-mesa-dri), or use --renderer torch"
         ) from None
-    context.gc_mode = "auto"
+    # Freed where we say so: on their own they complain while the interpreter ends.
+    context.gc_mode = "context_gc"
     return context
 
 
@@ -175,6 +176,7 @@ class _Scene:
 
     def __init__(self, surface: Surface, centre: Float[Tensor, "3"]) -> None:
         self.surface, self.centre, self.context = surface, centre, _context()
+        self.context.gc()  # what the mesh before left
         self.order = surface.material.argsort(stable=True)
         self.counts = surface.material.bincount(minlength=len(surface.materials)).tolist()
         faces = surface.faces[self.order]
