@@ -1,4 +1,4 @@
-"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|scale|parity|steps|causes|floor|rays|clicks|stages|fuzz]``.
+"""Prints the tables of README.md out of the stored results: ``python benchmarks/table.py [ratios|assets|scale|parity|steps|causes|floor|rays|clicks|stages|fuzz|meshes]``.
 
 Those of several results (steps, causes, floor, rays, clicks) say so where none is stored yet.
 """
@@ -264,10 +264,20 @@ def fuzz() -> str:
     )
 
 
+def meshes() -> str:
+    """Views a second of a mesh by both renderers."""
+    lines = [
+        f"| {row['faces']}, {row['pixels']}² | torch, one thread | {_short(row['views per second']['torch'])} | |\n"
+        f"| | {row['drawn by']} | {_short(row['views per second']['moderngl'])} | {row['times faster']} |"
+        for row in _stored("mesh_views*")
+    ]
+    return _table("| faces, picture | drawn by | views a second | times torch's |", lines)
+
+
 def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
-    made = (ratios, assets, scale, parity, steps, causes, floor, rays, clicks, stages, fuzz)
+    made = (ratios, assets, scale, parity, steps, causes, floor, rays, clicks, stages, fuzz, meshes)
     print({x.__name__: x for x in made}[(sys.argv[1:] or ["ratios"])[0]]())

@@ -362,6 +362,7 @@ class Bench:
             "protocol": task.views,
             **({"texts": _digest_of(task)} if task.metric.others else {}),
             **({"engine": task.run.spec.engine} if task.run.spec.engine else {}),
+            **({"renderer": asked} if (asked := task.run.spec.scene.get("renderer")) else {}),
             **({"lossy": lossy} if (lossy := task.run.record.source.get("lossy")) else {}),
             "n": n,
             "reference": recipe and {"pool": recipe.pool, "n": recipe.n},

@@ -61,6 +61,21 @@ def test_half_precision_and_a_method_without_a_student(monkeypatch, tmp_path):
     assert times["threestudio"] == times["threestudio, SDPA"]
 
 
+def test_meshes_by_both_renderers(monkeypatch, tmp_path):
+    pytest.importorskip("moderngl")
+    from esd_bench.adapters import _moderngl
+
+    monkeypatch.setenv("LP_NUM_THREADS", "1")  # the benchmark sets it; gone after the test
+    try:
+        _moderngl.ready()
+    except OSError as error:
+        pytest.skip(str(error))
+    found = run(monkeypatch, tmp_path, "mesh_views", "--side", 8, "--views", 1, "--size", 64)
+    assert found["faces"] == 128
+    assert found["mean difference, of 255"] < 0.5
+    assert found["views per second"].keys() == {"torch", "moderngl"}
+
+
 def step(sdpa):
     sd21, sequence = (importlib.import_module(name) for name in ("sd21", "sequence"))
     with torch.random.fork_rng():

@@ -10,7 +10,7 @@ by itself; it lists also what turns out to be broken.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -26,6 +26,11 @@ class Refused(ValueError):  # noqa: N818
     """
 
 
+Renderer = Literal["torch", "moderngl", "gsplat"]
+"""Who draws: torch anything, moderngl meshes, gsplat splats; what the other two can't draw is torch's.
+
+``adapters/_NAME.py`` of the other two has a function ``ready() -> str``, which names what draws, or raises ImportError or OSError.
+"""
 Look = Callable[[Cameras], UInt8[Tensor, "n 4 h w"]]
 """Cameras in the file's own axes and units to straight 8-bit RGBA."""
 

@@ -1,16 +1,16 @@
 """Somebody's mesh with its materials, and how it is looked at: its base colour unlit, from either side, supersampled."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from esd_bench.adapters import Solid, _spans
+from esd_bench.adapters import Renderer, Solid, _spans
 from esd_bench.adapters._texture import Picture, Wrap, bilinear
 from esd_bench.cameras import Cameras
 from esd_bench.views import quantise
@@ -25,6 +25,8 @@ PIECE = 2**15
 """Pixels that are shaded together: their numbers stay in a core's cache."""
 SAMPLES = 2**15
 """Points that stand for a surface when it is framed."""
+Draw = Callable[[Cameras, int], Float[Tensor, "h w 4"]]
+"""One camera, and how many samples each pixel has across and down, to their mean: colour times opacity, and opacity."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,13 @@ class Surface:
         return plain and (self.colour is None or bool((self.colour[..., :3] == 1).all()))
 
 
-def solid(surface: Surface, facts: Mapping[str, Any], up: str = "+y", front: str = "+z") -> Solid:
+def solid(
+    surface: Surface,
+    facts: Mapping[str, Any],
+    up: str = "+y",
+    front: str = "+z",
+    renderer: Renderer = "torch",
+) -> Solid:
     """A mesh as an asset that can be looked at.
 
     A mesh without any colour is lit from the camera, or its pictures would be shadows.
@@ -91,20 +99,34 @@ def solid(surface: Surface, facts: Mapping[str, Any], up: str = "+y", front: str
     if not float(areas.sum()) > 0 or not math.isfinite(float(areas.sum())):
         raise ValueError("no face has an area")
     points = _points(surface, areas)
+    weights = torch.ones(len(points))
+    draw, who = _drawer(surface, points.mean(0), renderer)
     told = {
+        "renderer": who,
         "faces": len(surface.faces),
         "vertices": len(surface.vertices),
         "textures": sum(m.picture is not None for m in surface.materials),
         "light": "from the camera, because the file has no colour" if surface.bare else "none",
         **facts,
     }
-    weights = torch.ones(len(points))
-    centre = points.mean(0)
 
     def look(cameras: Cameras) -> UInt8[Tensor, "n 4 h w"]:
-        return torch.cat([_picture(surface, cameras[i], centre) for i in range(len(cameras))])
+        return torch.cat([_picture(draw, cameras[i]) for i in range(len(cameras))])
 
     return Solid(look, points.float(), weights, up, front, told)
+
+
+def _drawer(surface: Surface, centre: Float[Tensor, "3"], renderer: Renderer) -> tuple[Draw, str]:
+    """What draws a surface, and its name for the record; torch draws what others can't."""
+    ours = partial(_averaged, surface, centre)
+    if renderer != "moderngl":
+        return ours, "torch"
+    from esd_bench.adapters import _moderngl
+
+    who, why = _moderngl.ready(), _moderngl.unable(surface)
+    if why:
+        return ours, f"torch, because {why}"
+    return _moderngl.drawer(surface, centre), who
 
 
 def _areas(surface: Surface) -> Float[Tensor, " m"]:
@@ -125,11 +147,17 @@ def _points(surface: Surface, areas: Float[Tensor, " m"]) -> Float[Tensor, "k 3"
     return a + (b - a) * share[:, :1] + (c - a) * share[:, 1:]
 
 
-def _picture(
-    surface: Surface, camera: Cameras, centre: Float[Tensor, "3"]
-) -> UInt8[Tensor, "1 4 h w"]:
-    """One picture: 2 x 2 samples a pixel, or more where it is small, averaged with opacity as weight."""
+def _picture(draw: Draw, camera: Cameras) -> UInt8[Tensor, "1 4 h w"]:
+    """One picture: 2 x 2 samples a pixel, or more where it is small."""
     samples = max(2, math.ceil(FINE / min(camera.height, camera.width)))
+    mean = draw(camera, samples).permute(2, 0, 1)[None]
+    return quantise(mean[:, :3], mean[:, 3:])
+
+
+def _averaged(
+    surface: Surface, centre: Float[Tensor, "3"], camera: Cameras, samples: int
+) -> Float[Tensor, "h w 4"]:
+    """Colour with opacity as weight, and opacity."""
     fine = replace(camera, height=camera.height * samples, width=camera.width * samples)
     rgba = _premultiplied(surface, fine, centre)
     split = rgba.reshape(camera.height, samples, camera.width, samples, 4)
@@ -138,8 +166,7 @@ def _picture(
     for i in range(samples):
         for j in range(samples):
             total += split[:, i, :, j]
-    mean = (total / samples**2).permute(2, 0, 1)[None]
-    return quantise(mean[:, :3], mean[:, 3:])
+    return total / samples**2
 
 
 def _premultiplied(
@@ -151,7 +178,7 @@ def _premultiplied(
     near = _spans.NEAR * float((c2w[:3, 3] - centre).norm())
     seen = _spans.project(surface.vertices, surface.faces, c2w, focal, size, near)
     known = _spans.table(seen)
-    light = _light(surface, c2w[:3, 3]) if surface.bare else None
+    light = lamp(surface, c2w[:3, 3]) if surface.bare else None
     total, behind = torch.zeros(size[0] * size[1], 4), None
     clear = any(m.alpha != "opaque" for m in surface.materials)
     for _ in range(LAYERS if clear else 1):
@@ -171,7 +198,7 @@ def _premultiplied(
     return total
 
 
-def _light(surface: Surface, eye: Float[Tensor, "3"]) -> Float[Tensor, " m"]:
+def lamp(surface: Surface, eye: Float[Tensor, "3"]) -> Float[Tensor, " m"]:
     """Brightness of faces under a lamp at the camera, seen from either side."""
     a, b, c = surface.vertices[surface.faces].unbind(1)
     normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)

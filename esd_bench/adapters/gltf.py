@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from esd_bench.adapters import Refused, Solid, _skins
+from esd_bench.adapters import Refused, Renderer, Solid, _skins
 from esd_bench.adapters import _gltf as tree_of
 from esd_bench.adapters._files import (
     GIGABYTE,
@@ -37,6 +37,7 @@ def gltf(
     max_faces: int = 2_000_000,
     max_pixels: int = 2**26,
     max_bytes: int = GIGABYTE,
+    renderer: Renderer = "torch",
 ) -> Solid:
     """A glTF file as it stands: nodes, skins and morph targets as they are stored, animations not played, lights ignored.
 
@@ -45,6 +46,7 @@ def gltf(
         max_faces: more are refused.
         max_pixels: of all textures together.
         max_bytes: of the file, and of what it names together.
+        renderer: who draws it.
 
     Raises:
         ValueError: one line, for a file that is broken, empty or more than allowed.
@@ -56,7 +58,7 @@ def gltf(
         scene = _Scene(tree, arrays, max_pixels)
         surface = scene.surface(max_faces)
         told = {"format": "glTF 2.0", "files": folder.files, **scene.told()}
-        return solid(surface, told)
+        return solid(surface, told, renderer=renderer)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from esd_bench.adapters import Refused, Solid
+from esd_bench.adapters import Refused, Renderer, Solid
 from esd_bench.adapters._files import Folder, broken_means_value_error, read
 from esd_bench.adapters._surface import solid
 from esd_bench.adapters._trimesh import Beside, surface
@@ -23,6 +23,7 @@ def obj(
     max_faces: int = 2_000_000,
     max_pixels: int = 2**26,
     max_bytes: int = 2**28,
+    renderer: Renderer = "torch",
 ) -> Solid:
     """An OBJ file, +y up and front on +z unless its user knows better; polygons become fans, opacity in MTL is left alone.
 
@@ -31,6 +32,7 @@ def obj(
         max_faces: more are refused.
         max_pixels: of all textures together.
         max_bytes: of the file, and of what it names together.
+        renderer: who draws it.
 
     Raises:
         ValueError: one line, for a file that is broken, empty or more than allowed.
@@ -42,7 +44,7 @@ def obj(
         folder = Folder(path, max_bytes)
         beside = Beside(folder, max_pixels)
         made = surface(content, "obj", beside, max_faces)
-        return solid(made, {"format": "OBJ", "files": folder.files})
+        return solid(made, {"format": "OBJ", "files": folder.files}, renderer=renderer)
 
 
 def _check(content: bytes, max_faces: int) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from esd_bench.adapters import Refused, Solid
+from esd_bench.adapters import Refused, Renderer, Solid
 from esd_bench.adapters._files import (
     GIGABYTE,
     Folder,
@@ -39,6 +39,7 @@ def ply(
     max_faces: int = 2_000_000,
     max_pixels: int = 2**26,
     max_bytes: int = GIGABYTE,
+    renderer: Renderer = "torch",
 ) -> Solid:
     """A PLY mesh, +y up and front on +z unless its user knows better; its opacity is left alone.
 
@@ -47,6 +48,7 @@ def ply(
         max_faces: more are refused.
         max_pixels: of its texture.
         max_bytes: of the file, and of what it names together.
+        renderer: who draws it.
 
     Raises:
         ValueError: one line, for a file that is broken, empty, a point cloud or more than allowed.
@@ -59,7 +61,7 @@ def ply(
         made = surface(content, "ply", beside, max_faces)
         if made.uv is not None and not beside.pictures and b" red" in content[:HEAD]:
             raise Refused("colours and texture coordinates without a texture are not read")
-        return solid(made, {"format": "PLY", "files": folder.files})
+        return solid(made, {"format": "PLY", "files": folder.files}, renderer=renderer)
 
 
 def _checked(content: bytes, max_faces: int) -> bytes:

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from esd_bench.adapters import Refused, Solid
+from esd_bench.adapters import Refused, Renderer, Solid, _gsplat
 from esd_bench.adapters._gaussians import sound
 from esd_bench.adapters._splat_files import read_header, read_ply, read_splat
-from esd_bench.adapters._splatting import picture
+from esd_bench.adapters._splatting import NEAR, picture
 from esd_bench.cameras import Cameras
 from esd_bench.views import quantise
 
@@ -29,7 +29,7 @@ def reads(path: Path) -> bool:
     return False
 
 
-def splats(path: Path, /, *, degree: int = 3) -> Solid:
+def splats(path: Path, /, *, degree: int = 3, renderer: Renderer = "torch") -> Solid:
     """Splats to pictures, with colours that depend on the view; drawn on the cameras' device.
 
     Neither file says which way is up. Most come from COLMAP's world, +y down and +z forward, so that is assumed.
@@ -37,6 +37,7 @@ def splats(path: Path, /, *, degree: int = 3) -> Solid:
     Args:
         path: the file.
         degree: of the spherical harmonics, 0 to 3; 0 leaves out what depends on the view.
+        renderer: who draws them.
 
     Raises:
         ValueError: in one line, when it is broken, cut off, or nothing of it can be drawn.
@@ -54,9 +55,12 @@ def splats(path: Path, /, *, degree: int = 3) -> Solid:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
         raise ValueError(f"nothing of {path} can be drawn: {why}")
     kept = kept.degree(degree)
-    radius = kept.radius
+    radius, by_gsplat = kept.radius, renderer == "gsplat"
 
     def look(cameras: Cameras) -> UInt8[Tensor, "n 4 h w"]:
+        if by_gsplat:
+            found = _gsplat.picture(kept, cameras, NEAR * radius)
+            return quantise(found[:, :3], found[:, 3:])
         moved = kept.to(cameras.c2w.device)
         made = (picture(moved, cameras[i], radius) for i in range(len(cameras)))
         return torch.cat([quantise(x[:, :3], x[:, 3:]) for x in made])
@@ -64,6 +68,7 @@ def splats(path: Path, /, *, degree: int = 3) -> Solid:
     step = -(-len(kept) // SAMPLE)
     size = kept.scale.log().mean(1).exp()
     facts = {
+        "renderer": _gsplat.ready() if by_gsplat else "torch",
         "splats": len(kept),
         "left out": left_out,
         "degree": round(kept.harmonics.shape[1] ** 0.5) - 1,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from esd_bench.adapters import Refused, Solid
+from esd_bench.adapters import Refused, Renderer, Solid
 from esd_bench.adapters._files import (
     GIGABYTE,
     Folder,
@@ -20,13 +20,21 @@ def reads(path: Path) -> bool:
     return path.suffix.lower() == ".stl"
 
 
-def stl(path: Path, /, *, max_faces: int = 2_000_000, max_bytes: int = GIGABYTE) -> Solid:
+def stl(
+    path: Path,
+    /,
+    *,
+    max_faces: int = 2_000_000,
+    max_bytes: int = GIGABYTE,
+    renderer: Renderer = "torch",
+) -> Solid:
     """An STL file, +z up and front on -y, as printers and CAD have it, unless its user knows better.
 
     Args:
         path: the file.
         max_faces: more are refused.
         max_bytes: of the file.
+        renderer: who draws it.
 
     Raises:
         ValueError: one line, for a file that is broken, empty or more than allowed.
@@ -37,4 +45,4 @@ def stl(path: Path, /, *, max_faces: int = 2_000_000, max_bytes: int = GIGABYTE)
         if len(content) > 350 * max_faces:  # text takes 250 bytes a face
             raise Refused(f"it has more than {max_faces} faces; --set max_faces=N allows more")
         made = surface(content, "stl", Beside(Folder(path), 0), max_faces)
-        return solid(made, {"format": "STL", "files": {}}, "+z", "-y")
+        return solid(made, {"format": "STL", "files": {}}, "+z", "-y", renderer)

@@ -58,6 +58,12 @@ def ingest(
     background: Annotated[
         str, typer.Option(help="What lies behind the object in pictures; meshes have none.")
     ] = "none",
+    renderer: Annotated[
+        str,
+        typer.Option(
+            help="Who draws: torch, the same bytes everywhere; moderngl (extra gl) meshes by OpenGL; gsplat splats on a GPU."
+        ),
+    ] = "torch",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="An adapter's option: max_faces=5000000.")
     ] = None,
@@ -83,6 +89,8 @@ def ingest(
         esd-bench ingest threestudio/outputs/                       the newest trial of each method, prompt and seed
 
         esd-bench ingest scans/ --method scanner --up +z --front -y --set max_faces=5000000
+
+        esd-bench ingest scans/ --method scanner --renderer moderngl --suite fast
     """
     import warnings
 
@@ -96,7 +104,8 @@ def ingest(
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     if (path is None) == (manifest is None):
         raise ValueError("give the path of an asset or a folder, or a --manifest")
-    behind = {} if background == "none" else {"background": background}
+    named = {"background": (background, "none"), "renderer": (renderer, "torch")}
+    said = {key: value for key, (value, usual) in named.items() if value != usual}
     chosen = Settings(
         suite=suite_name(suite),
         prior=prior,
@@ -104,7 +113,7 @@ def ingest(
         front=front,
         views=tuple(views or ("sphere:120", "ring:15:36")),
         size=size or 0,
-        options={**pairs_of(settings), **behind},
+        options={**pairs_of(settings), **said},
         again=again,
     )
     items = _items(path, manifest, method, prompt, seed, prompts)

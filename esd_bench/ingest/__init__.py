@@ -217,8 +217,9 @@ class _Work:
             "up": chosen.up,
             "front": chosen.front,
         }
-        everything = {
+        everything: dict[str, Any] = {
             **how,
+            **self._drawn,
             "prior": chosen.prior,
             "views": chosen.views,
             "size": chosen.side,
@@ -226,6 +227,12 @@ class _Work:
         }
         asked = hashlib.sha256(canonical(everything).encode()).hexdigest()
         return {"file": path.name, **how, "request": asked}, adapter
+
+    @property
+    def _drawn(self) -> dict[str, Any]:
+        """Who was asked to draw, where it was not torch: other pictures, so other runs, also of what torch draws all the same."""
+        asked = self.settings.options.get("renderer", "torch")
+        return {} if asked == "torch" else {"renderer": asked}
 
     def _options(self, adapter: str) -> dict[str, Any]:
         """Those of the options that the adapter has; axes are one of those that places cameras by them."""
@@ -299,7 +306,7 @@ class _Work:
             suite=self.settings.suite,
             prompt=self.item.prompt,
             prior=self.settings.chosen,
-            scene=Choice("asset"),
+            scene=Choice("asset", tuple(self._drawn.items())),
             stages=(stage,),
             seed=self.item.seed,
             views=views,

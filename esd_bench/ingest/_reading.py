@@ -56,10 +56,12 @@ def chosen(adapter: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Refuse options that no adapter has, or that are no such values.
+    """Refuse options that no adapter has, or that are no such values, and a renderer that can't draw here.
 
     Raises:
         ValueError: that lists those there are.
+        ImportError: where the renderer's package is not installed.
+        OSError: where it finds no device.
     """
     known = {
         name: list(plugins.options(plugins.load("adapters", name)))
@@ -71,6 +73,8 @@ def check(options: Mapping[str, Any]) -> None:
             raise ValueError(f"no adapter has an option {key!r}; there are: {there}")
     for name in known:
         chosen(name, options)
+    if options.get("renderer", "torch") != "torch":
+        importlib.import_module(f"esd_bench.adapters._{options['renderer']}").ready()
 
 
 def digest(path: Path) -> str:

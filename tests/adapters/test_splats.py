@@ -258,7 +258,8 @@ def test_what_it_says_of_itself(tmp_path):
     rows[7, 1] = 1e30
     solid = splats(write_ply(tmp_path / "a.ply", rows))
     left_out = {"not finite": 2, "transparent": 1, "far away or huge": 2}
-    assert solid.facts == {"splats": 45, "left out": left_out, "degree": 1}
+    expected = {"renderer": "torch", "splats": 45, "left out": left_out, "degree": 1}
+    assert solid.facts == expected
     assert solid.points.shape == (45, 3)
     assert solid.weights.shape == (45,)
     assert float(solid.weights.min()) > 0

