@@ -254,11 +254,9 @@ class TrainingCameras:
         fov = torch.deg2rad(self.fov[0] + uniform[..., 4] * (self.fov[1] - self.fov[0]))
         flat = [x.expand(p, v).reshape(-1) for x in (azimuth, elevation, distance, fov)]
         cameras = orbit(flat[0], flat[1], flat[2], flat[3], size)
-        return (
-            self._shaken(cameras, uniform[..., 5:].reshape(p * v, -1))
-            if any(self.shake)
-            else cameras
-        )
+        if not any(self.shake):
+            return cameras
+        return self._shaken(cameras, uniform[..., 5:].reshape(p * v, -1))
 
     def _shaken(self, cameras: Cameras, uniform: Float[Tensor, "n 9"]) -> Cameras:
         """Cameras a little off; their azimuth is where they really stand."""

@@ -24,8 +24,8 @@ from esd_bench.priors import Prior
 from esd_bench.prompts import Wording
 from esd_bench.scenes import Render, Scene
 from esd_bench.schedules import Schedule
-from esd_bench.spec import Weight
 from esd_bench.students import Noised, Student
+from esd_bench.types import Weight
 
 FAULTS = (
     "",
@@ -48,7 +48,7 @@ class Plan:
         later: (step, side) pairs: from that step on, that side.
         cameras: the distribution of training views.
         wording: how the teacher's text depends on the view.
-        regularisers: penalty name -> weight, or (first step, weight until then, weight in the end, last step).
+        regularisers: penalty name -> weight.
         background: "random" (pale, a new one each view), "shared" (one for all views of a step, so that nothing but the
             object tells them apart), or "white", "grey", "black".
         learning_rate: factor on the scene's own learning rates.

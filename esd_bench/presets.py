@@ -16,8 +16,9 @@ from typing import Any
 from esd_bench import stages_threestudio
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
-from esd_bench.spec import BEHIND, Choice, RunSpec, Stage, Weight
+from esd_bench.spec import BEHIND, Choice, RunSpec, Stage
 from esd_bench.stages import STAGES, Finer, full
+from esd_bench.types import Weight
 
 
 @dataclass(frozen=True)

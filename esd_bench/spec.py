@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from esd_bench import plugins
 from esd_bench.cameras import TrainingCameras
 from esd_bench.prompts import Prompt, Wording
+from esd_bench.types import Weight
 
 Item = TypeVar("Item")
-Weight: TypeAlias = float | tuple[float, float, float, float]
 BEHIND = ("random", "shared", "white", "grey", "black")
 """What may be behind an object while training: a pale colour for each view, or one for all views of a step, or a plain one."""
 
@@ -81,7 +81,7 @@ class Stage:
         floor: Adam's denominator floor, as a share of the mean second moment (0 is Adam).
         warmup: steps of linear warm-up.
         decay: learning rate at the end as a share of the start, reached linearly.
-        regularisers: (name, weight) pairs; a weight that changes is (first step, weight until then, weight in the end, last step).
+        regularisers: (name, weight) pairs.
         background: of :data:`BEHIND`.
         scene: what is optimised from this stage on, begun from the scene of the stage before; None goes on with that.
         wording: of this stage; None is the run's.

@@ -25,6 +25,8 @@ PerView: TypeAlias = Float[Tensor, "p v"]
 """One number per pack member and view."""
 Timesteps: TypeAlias = Int[Tensor, "p v"]
 """Integer noise levels in [0, T)."""
+Weight: TypeAlias = float | tuple[float, float, float, float]
+"""Of a penalty: a number, or (first step, weight until then, weight in the end, last step), linear between."""
 
 
 @dataclass(frozen=True)

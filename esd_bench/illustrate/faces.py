@@ -5,7 +5,6 @@ between. Nothing is made here.
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,8 @@ PANELS = {
 """What is drawn over the steps. The last two come from the log: of methods that ask the student with and without the camera
 (the term at lambda 1), and of students whose mixture is known."""
 
-
 SEEN = ("front_share", "janus_rate", "consistency", "faces")
+"""What the oracle tells of a look; a film names no kind to be right or wrong about."""
 
 
 def faces(
@@ -90,15 +89,15 @@ def _log(path: Path) -> pd.DataFrame:
     return log.assign(share=log["apart"] / log["residual"]) if "apart" in log else log
 
 
-def draw(found: pd.DataFrame, path: Path, by: str = "label", panels: Sequence[str] = ()) -> None:
-    """A panel for each of :data:`PANELS` that is known, a curve for each value of a column."""
+def draw(found: pd.DataFrame, path: Path) -> None:
+    """A panel for each of :data:`PANELS` that is known, a curve for each label."""
     from matplotlib.figure import Figure
 
-    shown = [name for name in panels or PANELS if name in found and found[name].notna().any()]
+    shown = [name for name in PANELS if name in found and found[name].notna().any()]
     figure = Figure(figsize=(3.4 * len(shown), 3), layout="constrained")
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     for axis, name in zip(axes, shown, strict=True):
-        for label, rows in found.groupby(by, sort=False):
+        for label, rows in found.groupby("label", sort=False):
             means = rows.groupby("step")[name].mean()
             axis.plot(means.index, means, label=str(label), linewidth=1.4)
         axis.set_xlabel("step")

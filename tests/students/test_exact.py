@@ -5,23 +5,10 @@ import math
 import pytest
 import torch
 
-from esd_bench.methods.esd import esd
-from esd_bench.priors.gaussian import gaussian
 from esd_bench.students import Student
 from esd_bench.students.exact import exact
 from tests.steps import step
-
-METHOD = esd()
-
-
-def prior(d=6):
-    eye = torch.eye(d).flatten().tolist()
-    return gaussian(torch.device("cpu"), mean=(0.0,) * d, covariance=tuple(eye))
-
-
-def ask(noised, learner):
-    answers = learner.predict(noised, METHOD.rows)
-    return answers[:, :, 2], answers[:, :, 3]
+from tests.students.closed import METHOD, ask, prior
 
 
 def test_contract():
