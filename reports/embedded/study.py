@@ -177,6 +177,7 @@ def seen(store: Any, a: argparse.Namespace) -> pd.DataFrame:
     """A row for each stored view: what the oracle and the classifier see."""
     from esd_bench.features import Features, defaults
     from esd_bench.measure import Seen
+    from esd_bench.metrics.janus import front_probability
     from esd_bench.stored import views_of
 
     networks, frames = Features(store.root / ".features", a.device), []
@@ -187,10 +188,10 @@ def seen(store: Any, a: argparse.Namespace) -> pd.DataFrame:
             found = networks.of(judge, views.pictures)
             likely = found["probs"].topk(LABELS)
             azimuth = found["azimuth"]
-            front = azimuth[:, :4].sum(1) + azimuth[:, -3:].sum(1)
+            front = front_probability(azimuth)
             columns = {
-                "pose": azimuth.argmax(1).to(int).numpy().astype("int8"),
-                "front": front.numpy().astype("float32"),
+                "pose": azimuth.argmax(1).numpy().astype("int8"),
+                "front": front.astype("float32"),
                 **{
                     f"label{k}": likely.indices[:, k].numpy().astype("int16") for k in range(LABELS)
                 },

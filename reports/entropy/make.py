@@ -6,7 +6,8 @@
 
 FOLDER is a prior trained on views from all sides alike:
 
-    esd-bench embedded train data vae clip prior=embedded --front 0 --out EVEN                    FOLDER is EVEN/weights/embedded
+    mkdir -p EVEN && cp -r esd_bench/embedded/weights EVEN/ && rm -r EVEN/weights/embedded/unet EVEN/weights/embedded-biased
+    esd-bench embedded train data=front,around prior=embedded --front 0 --out EVEN                FOLDER is EVEN/weights/embedded
 
 Every arm's numbers are stored as it ends, in ``scores/`` and ``along/``, and an arm that is stored is not made again.
 """

@@ -13,6 +13,7 @@ from esd_bench.formats import to_frame
 from esd_bench.gather import gather
 from esd_bench.metrics.fid import frechet_distance
 from esd_bench.metrics.inception import quality, variety
+from esd_bench.metrics.janus import front_probability
 from esd_bench.report import build, find_table
 from esd_bench.validation import assets, body
 
@@ -220,6 +221,8 @@ def test_entropy_works_where_the_prior_likes_all_sides(study):
 def test_the_optimum_of_entropy(study):
     p = np.full(24, 1 / 24)
     assert study.front(p) == pytest.approx(7 / 24)
+    random = np.random.default_rng(0).dirichlet(np.ones(24))
+    assert study.front(random) == pytest.approx(front_probability(random[None])[0])
     assert study.optimum(p, 3.0) == pytest.approx(7 / 24)
     biased = study.sides().loc[("biased", 7.5)].to_numpy(float)
     own = study.optimum(biased, 1.0)
