@@ -1,9 +1,11 @@
 """The units of the held-out study are those of its protocol, in its order."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,26 +27,43 @@ def study():
 
 def test_arms_are_those_of_the_protocol(study):
     arms = list(study.arms())
-    assert len({arm.name for arm in arms}) == len(arms) == 32
-    worded = [arm.words for arm in arms]
-    assert worded == sorted(worded, reverse=True), "arms without view words are cut first"
-    primary = [("vsd", {}), ("esd", {"entropy": 0.5}), ("esd", {"entropy": 1.0})]
-    for words, first in ((True, 1), (False, 0)):
-        own = [x for x in arms if x.words == words][first : first + 3]
-        assert [(x.method, x.options) for x in own] == primary
-        assert not [x for x in own if x.student or x.schedule or x.steps != study.STEPS]
+    assert len({arm.name for arm in arms}) == len(arms) == 36
+    primary = [("esd", {"entropy": x}, words) for words in (True, False) for x in (0, 0.5, 1)]
+    assert [(x.method, x.options, x.words) for x in arms[:6]] == primary
+    assert [(x.method, x.words) for x in arms[6:10]] == [
+        (x, words) for words in (True, False) for x in ("vsd", "sds")
+    ]
+    assert not [x for x in arms[:10] if x.student or x.schedule or x.steps != study.STEPS]
+    worded = [arm.words for arm in arms[10:]]
+    assert worded == sorted(worded, reverse=True), "the others without view words are cut first"
     assert Counter(x.method for x in arms if not x.words)["perp_neg"] == 0
     assert {x.options["entropy"] for x in arms if x.method == "esd"} == {
-        0.25,
-        0.5,
-        0.75,
-        1,
-        2,
-        4,
-        16,
+        *(0, 0.25, 0.5, 0.75, 1, 2, 4, 16)
     }
     assert sum(x.student == "exact" for x in arms) == 6
     assert sum(x.schedule == "dreamtime" for x in arms) == 4
+
+
+def test_primary_arms_differ_in_the_weight_of_entropy_alone(study):
+    for words in (True, False):
+        specs = [study.template(x) for x in study.arms() if x.words == words][:3]
+        same = [
+            replace(spec, stages=(replace(spec.stages[0], method=specs[0].stages[0].method),))
+            for spec in specs
+        ]
+        assert len({spec.digest for spec in same}) == 1
+        options = [dict(spec.method.options) for spec in specs]
+        assert [x.pop("entropy") for x in options] == [0, 0.5, 1]
+        assert options[0] == options[1] == options[2]
+
+
+def test_the_longer_sds_takes_as_long_as_esd(study):
+    """By the measured rates of packs, to a twentieth."""
+    found = [
+        json.loads((ROOT / f"benchmarks/results/pack_{x}.json").read_text()) for x in ("esd", "sds")
+    ]
+    esd, sds = (x["pack 64, graph"]["milliseconds per step"] for x in found)
+    assert pytest.approx(study.STEPS * esd / sds, rel=0.05) == study.LONGER
 
 
 def test_every_arm_has_a_spec_and_a_name_of_its_own_in_tables(study):
@@ -60,8 +79,30 @@ def test_the_command_lists_its_units():
     done = subprocess.run([sys.executable, SCRIPT, "--list"], capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
-    assert len(lines) == 96
-    assert lines[0].split()[0] == "sds-s0"
+    assert len(lines) == 3 * 36
+    assert [x.split()[0] for x in lines[:4]] == [
+        *(f"esd-entropy0-s{k}" for k in range(3)),
+        "esd-entropy0.5-s0",
+    ]
+
+
+def test_a_trial_is_not_stored_among_the_results():
+    done = subprocess.run([sys.executable, SCRIPT, "--steps", "3"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--out" in done.stderr.splitlines()[-1]
+
+
+def test_a_unit_of_other_settings_is_not_taken_for_this(study, tmp_path):
+    a = study.argparse.Namespace(out=tmp_path, steps=None, prompts=None)
+    name, (arm, _) = next(iter(study.units().items()))
+    assert not study.stored(name, a)
+    made = study.recipe(arm, a)
+    del made["of"]
+    study._path(a, name, "json").write_text(json.dumps(made))
+    assert study.stored(name, a)
+    a.steps = 7
+    with pytest.raises(SystemExit, match="another spec"):
+        study.stored(name, a)
 
 
 def test_no_unit_is_begun_that_would_not_end_in_time(study):

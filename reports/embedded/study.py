@@ -2,11 +2,13 @@
 
     python reports/embedded/study.py --device cuda [--shard I/N] [--seconds 540]     what is missing; one process a GPU
     python reports/embedded/study.py --list                                          the units in their order
+    python reports/embedded/study.py --steps 30 --prompts 2 --out /tmp/try           a trial, not to be stored here
 
 Needs the extra ``study``.
 
-A unit is an arm at one seed, a pack of 48 scenes. Its numbers are stored as it ends, in ``units/``: scores of each pass as CSV, of every view the
-pose, the probability of a front and the likeliest labels as Parquet, and what they were made by as JSON. A unit that is stored is not made again.
+A unit is an arm at one seed, a pack of 48 scenes. Its numbers are stored as it ends, in ``units/``: the scores of all passes as CSV, of every view
+the pose, the probability of a front and the likeliest labels as Parquet, and what they were made by as JSON. A unit that is stored is not made again.
+Matrix products are made in TF32, as torch makes convolutions unasked.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
@@ -27,6 +30,8 @@ sys.path.insert(0, str(HERE.parent))
 import shards  # noqa: E402
 
 SUITE, PRIOR, SEEDS, STEPS = "study", "embedded-biased", (0, 1, 2), 1200
+LONGER = 2350
+"""Steps of SDS that take the GPU as long as ESD's 1200 (``benchmarks/results/pack_*.json``)."""
 LABELS = 3
 """Labels of a view that are kept."""
 SCORED: dict[str, tuple[tuple[str, ...] | None, dict[str, Any]]] = {
@@ -75,25 +80,31 @@ def title(arm: Arm, label: str) -> str:
 
 
 def arms() -> Iterator[Arm]:
-    """In the order of the protocol."""
-    few = [Arm("vsd"), Arm("esd", {"entropy": 0.5}), Arm("esd", {"entropy": 1.0})]
-    sds, perp = Arm("sds"), Arm("perp_neg")
+    """In the order of the protocol, from whose end arms are cut."""
+    none, half, one = (Arm("esd", {"entropy": x}) for x in (0.0, 0.5, 1.0))
+    vsd, sds, perp = Arm("vsd"), Arm("sds"), Arm("perp_neg")
     debiased = [
         Arm("debiased_sds", {"low": low, "high": high, "until": until})
         for low, high, until in ((0.5, 2.0, 1.0), (2.0, 8.0, 0.4))
     ]
     more = [Arm("esd", {"entropy": x}) for x in (0.25, 0.75, 2.0)]
-    falling = [replace(x, schedule="dreamtime") for x in few[:2]]
-    exact = [replace(x, student="exact") for x in few]
-    yield from (sds, *few, perp, *debiased, *more, *falling)
-    yield from exact
-    yield from (Arm("esd", {"entropy": 4.0}), Arm("esd", {"entropy": 16.0}), Arm("sds", steps=1750))
-    without = (*few, sds, *debiased, *more, *falling, *exact)
-    yield from (replace(x, words=False) for x in without)
+    falling = [replace(x, schedule="dreamtime") for x in (vsd, half)]
+    exact = [replace(x, student="exact") for x in (none, half, one)]
+    large = [Arm("esd", {"entropy": x}) for x in (4.0, 16.0)]
+    yield from _both(none, half, one)
+    yield from _both(vsd, sds)
+    yield from (perp, *debiased, *exact, *large, *falling, *more, Arm("sds", steps=LONGER))
+    yield from (replace(x, words=False) for x in (*exact, *debiased, *large, *falling, *more))
+
+
+def _both(*some: Arm) -> Iterator[Arm]:
+    """With view words, and without."""
+    yield from some
+    yield from (replace(x, words=False) for x in some)
 
 
 def units() -> dict[str, tuple[Arm, int]]:
-    """Name -> arm and seed; the first seed of every arm of a group comes before the second."""
+    """Name -> arm and seed; all seeds of an arm come before the next arm."""
     return {f"{arm.name}-s{seed}": (arm, seed) for arm in arms() for seed in SEEDS}
 
 
@@ -113,6 +124,49 @@ def template(arm: Arm) -> Any:
     return replace(preset("embedded-gpu", settings), suite=SUITE)
 
 
+def recipe(arm: Arm, a: argparse.Namespace) -> dict[str, Any]:
+    """What a stored unit must have been made by: the spec but for prompt and seed, and the prompts."""
+    from esd_bench.prompts import load_suite
+
+    spec = template(arm)
+    if a.steps:
+        stage = replace(spec.stages[-1], steps=a.steps)
+        spec = replace(spec, stages=(*spec.stages[:-1], stage))
+    prompts = load_suite(SUITE).prompts[: a.prompts]
+    return {"spec": spec.digest, "prompts": [x.text for x in prompts], "of": spec}
+
+
+def stored(name: str, a: argparse.Namespace) -> bool:
+    """Whether a unit is there.
+
+    Raises:
+        SystemExit: when it was made of other settings.
+    """
+    path = _path(a, name, "json")
+    if not path.exists():
+        return False
+    found, wanted = json.loads(path.read_text()), recipe(units()[name][0], a)
+    for what in ("spec", "prompts"):
+        if found[what] != wanted[what]:
+            raise SystemExit(
+                f"{path} was made of another {what}; move it away, or give another --out"
+            )
+    return True
+
+
+@contextmanager
+def tf32() -> Iterator[None]:
+    """Matrix products of float32 in TF32, in here; scores are made without."""
+    import torch
+
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
 def make(name: str, arm: Arm, seed: int, a: argparse.Namespace) -> None:
     """Runs, scores and views of a unit."""
     from esd_bench.gather import write_scores
@@ -121,33 +175,36 @@ def make(name: str, arm: Arm, seed: int, a: argparse.Namespace) -> None:
     from esd_bench.spec import expand
     from esd_bench.store import RunStore
 
-    spec = template(arm)
-    if a.steps:
-        stage = replace(spec.stages[-1], steps=a.steps)
-        spec = replace(spec, stages=(*spec.stages[:-1], stage))
-    specs = expand([spec], load_suite(SUITE).prompts[: a.prompts], [seed])
+    how = recipe(arm, a)
+    specs = expand([how.pop("of")], load_suite(SUITE).prompts[: a.prompts], [seed])
     store, start = RunStore(a.runs / name), time.time()
-    for _ in generate(specs, store, device=a.device, pack=len(specs)):
-        pass
+    with tf32():
+        for _ in generate(specs, store, device=a.device, pack=len(specs)):
+            pass
     runs, made = store.find(), time.time() - start
     for run in runs:  # of a unit that was interrupted; networks are not asked again
         rmtree(run.folder / "scores", ignore_errors=True)
+    frames: list[pd.DataFrame] = []
     known: set[tuple[str, str, str]] = set()
     for scoring in SCORED:
         frame = scored(scoring, store, a)
         rows = list(zip(frame["run"], frame["score"], frame["key"], strict=True))
         frame, known = frame[[row not in known for row in rows]], known | set(rows)
-        frame = frame.assign(label=[title(arm, x) for x in frame["label"]])
-        write_scores(frame, _path(a, name, f"{scoring}.csv.gz"))
+        frames.append(frame.assign(label=[title(arm, x) for x in frame["label"]]))
+        frames[-1]["pass"] = scoring
+    write_scores(pd.concat(frames), _path(a, name, "csv.gz"))
     seen(store, a).to_parquet(_path(a, name, "views.parquet"), compression="zstd")
     if seed == SEEDS[0]:
         from esd_bench.sheets import contact_sheet
 
-        contact_sheet(store.root, _path(a, name, "sheet.webp"))
+        contact_sheet(store.root, _path(a, name, "sheet.webp"), azimuths=(0, 90, 180, 270))
     facts = {
         "unit": name,
+        **how,
+        "matrix products": "TF32",
         "generate, seconds": round(made, 1),
         "score, seconds": round(time.time() - start - made, 1),
+        "failed": {run.spec.prompt.id: run.record.reason for run in runs if run.record.reason},
         "record": {k: v for k, v in asdict(runs[0].record).items() if k in KEPT},
         "views": {f"{run.spec.prompt.id}/{run.id}": dict(run.record.views) for run in runs},
     }
@@ -191,11 +248,11 @@ def seen(store: Any, a: argparse.Namespace) -> pd.DataFrame:
             front = front_probability(azimuth)
             columns = {
                 "pose": azimuth.argmax(1).numpy().astype("int8"),
-                "front": front.astype("float32"),
+                "front": front.astype("float32").round(3),
                 **{
                     f"label{k}": likely.indices[:, k].numpy().astype("int16") for k in range(LABELS)
                 },
-                **{f"p{k}": likely.values[:, k].numpy().astype("float32") for k in range(LABELS)},
+                **{f"p{k}": likely.values[:, k].numpy().round(3) for k in range(LABELS)},
             }
             facts = {"prompt": run.spec.prompt.id, "run": run.id, "protocol": protocol}
             numbers = np.arange(len(front), dtype=np.int16)
@@ -204,7 +261,7 @@ def seen(store: Any, a: argparse.Namespace) -> pd.DataFrame:
 
 
 def _path(a: argparse.Namespace, name: str, ending: str) -> Path:
-    folder = a.out / "units"
+    folder: Path = a.out / "units"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}.{ending}"
 
@@ -216,12 +273,14 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, help="only so many, to try it")
     parser.add_argument("--steps", type=int, help="only so many, to try it")
     a = parser.parse_args()
+    if (a.prompts or a.steps) and a.out == HERE:
+        parser.error("a trial is no result: say where its numbers go with --out")
     known = units()
     if a.list:
         for name in known:
             print(name, "stored" if _path(a, name, "json").exists() else "")
         return
-    for name in shards.missing(list(known), lambda x: _path(a, x, "json").exists(), a):
+    for name in shards.missing(list(known), lambda x: stored(x, a), a):
         make(name, *known[name], a)
 
 

@@ -1,6 +1,8 @@
 """Voxel scenes: the lookup against torch's, independence of the pack, the world's axes, and a fit."""
 
 import math
+import sys
+from importlib import import_module
 
 import pytest
 import torch
@@ -47,6 +49,35 @@ def test_lookup_is_grid_sample():
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     one, two = (torch.autograd.grad((x * weight).sum(), table)[0] for x in (ours, theirs))
     torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
+
+
+def test_the_triton_kernel_in_its_interpreter(monkeypatch):
+    pytest.importorskip("triton")
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    name = "esd_bench.scenes._trilinear_triton"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    interpreted = import_module(name)
+    monkeypatch.delitem(sys.modules, name)
+    same_lookup(interpreted.trilinear, "cpu")
+
+
+@pytest.mark.gpu
+def test_the_triton_kernel_on_a_gpu():
+    pytest.importorskip("triton")
+    same_lookup(import_module("esd_bench.scenes._trilinear_triton").trilinear, "cuda")
+
+
+def same_lookup(other, device):
+    """Another lookup's values and gradients are those of ours on a CPU, beyond the cube's sides, too."""
+    table = torch.randn(2, 4, 5, 5, 5, requires_grad=True)
+    points = torch.rand(2, 300, 3) * 2.4 - 1.2
+    points[0, :2] = torch.tensor([[1.0, -1, 0], [1, 1, 1]])
+    weight = torch.randn(2, 4, 300)
+    ours = trilinear(table, points)
+    theirs = other(table.to(device), points.to(device)).cpu()
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    one, two = (torch.autograd.grad((x * weight).sum(), table)[0] for x in (ours, theirs))
+    torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-5)
 
 
 def test_lookup_is_exact_on_cells_and_on_linear_functions():
