@@ -84,10 +84,13 @@ def main() -> None:
     options.add_argument(
         "--views", type=int, default=None, help="views per step; the preset's own by default"
     )
+    options.add_argument("--tf32", action="store_true", help="matrix products in TF32")
+    options.add_argument("--captured", action="store_true", help="with CUDA graphs only")
     options.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     a = options.parse_args()
     torch.set_num_threads(a.threads)
-    graphs = (False, True) if a.device.startswith("cuda") else (False,)
+    torch.backends.cuda.matmul.allow_tf32 = a.tf32
+    graphs = (True,) if a.captured else (False, True) if a.device.startswith("cuda") else (False,)
     found: dict[str, Any] = {}
     for width in map(int, a.packs.split(",")):
         for graph in graphs:
@@ -101,6 +104,7 @@ def main() -> None:
         {
             "method": a.method,
             "preset": a.preset,
+            "matrix products": "TF32" if a.tf32 else "float32",
             "steps": preset(a.preset, Settings(a.method, {})).stages[-1].steps,
             "times faster than the first": {name: round(x / first, 2) for name, x in rates.items()},
             **found,

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
+from traceback import print_exc
 from typing import Any
 
 import numpy as np
@@ -226,7 +227,7 @@ def scored(name: str, store: Any, a: argparse.Namespace) -> pd.DataFrame:
     settings = Settings(device=a.device, views=how.get("views", ()), embedders=networks)
     found = score(store.root, metrics, settings)
     if found.problems:
-        raise SystemExit(f"{store.root}, {name}: {dict(found.problems)}")
+        raise RuntimeError(f"{store.root}, {name}: {dict(found.problems)}")
     return gather(store.root)
 
 
@@ -280,8 +281,15 @@ def main() -> None:
         for name in known:
             print(name, "stored" if _path(a, name, "json").exists() else "")
         return
+    lost: list[str] = []
     for name in shards.missing(list(known), lambda x: stored(x, a), a):
-        make(name, *known[name], a)
+        try:
+            make(name, *known[name], a)
+        except Exception:  # the units after it are not to be lost with it
+            print_exc()
+            lost.append(name)
+    if lost:
+        raise SystemExit(f"not made: {', '.join(lost)}")
 
 
 if __name__ == "__main__":

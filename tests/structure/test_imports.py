@@ -45,7 +45,7 @@ def edge(path: Path) -> bool:
     light = {"__init__.py", "objects.py", "weights.py"}
     training = path.relative_to(PACKAGE).parts[0] == "embedded" and path.name not in light
     page = path.relative_to(PACKAGE).as_posix() == "labelling/server.py"
-    return training or page or path.name == "_hash_triton.py"
+    return training or page or path.name.endswith("_triton.py")
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
