@@ -6,7 +6,8 @@ With M views z_i and weights w_i that say which of them x_t may have been made o
     eps(x_t | camera)    = eps,
 
 because q(x_t | c) is a Gaussian round the view's own latent z. z is among the z_i: without it the difference does not vanish
-where the view is told apart from all others. Which w_i are meant is the student's own affair.
+where the view is told apart from all others. Which w_i are meant is the student's own affair: they may come of other features
+than the latents, but it is whole latents that the difference moves.
 """
 
 import math

@@ -1,10 +1,13 @@
-"""Views that look alike from afar repel each other, at every noise level: the entropy of a kernel density over coarse latents.
+"""Views that look alike from afar repel each other, at every noise level: weights of coarse latents, a force on the full ones.
 
 Differs from ESD (arXiv 2401.00909), whose entropy is that of the noised views: there the bandwidth is sigma_t / alpha_t in
 latent pixels, so that below t = 600 or so every view is told apart from every other and nothing repels. Here coarse latents
 decide which views are the same, with a bandwidth that noise does not change (a kernel density, as in SVGD, arXiv 1608.04471):
 
     w_i = softmax_i(-|pool(z) - pool(z_i)|^2 / 2 h^2),  h = bandwidth * root mean square distance between the pooled views.
+
+The force sum_i w_i (z - z_i) is not pooled: views that are coarsely alike are driven apart in every detail as well. So it is
+the gradient of a kernel density's logarithm only where nothing is pooled (``side`` the latents' own), and of no entropy else.
 """
 
 from functools import partial

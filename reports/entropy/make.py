@@ -1,21 +1,23 @@
-"""Why does the entropy of the views not remove the Janus problem? Arms on the tuning prompts, each a handful of runs.
+"""What does the entropy of the views do about the Janus problem? Arms on the tuning prompts, each a handful of runs.
 
     python reports/entropy/make.py --even FOLDER --device cuda [--shard I/N] [--seconds 540]     runs, scores and films of what is missing
     python reports/entropy/table.py figure                                                        entropy.png, of what is stored
     make tables                                                                                   the tables of README.md
 
-FOLDER is a prior trained on views from all sides alike:
+FOLDER is a prior trained on all sides alike:
 
     mkdir -p EVEN && cp -r esd_bench/embedded/weights EVEN/ && rm -r EVEN/weights/embedded/unet EVEN/weights/embedded-biased
     esd-bench embedded train data=front,around prior=embedded --front 0 --out EVEN                FOLDER is EVEN/weights/embedded
 
-Every arm's numbers are stored as it ends, in ``scores/`` and ``along/``, and an arm that is stored is not made again.
+Every arm's numbers are stored as it ends, in ``scores/`` and ``along/``, and an arm that is stored is not made again. Beside
+its scores a JSON says what made them; arms from before there was one have none.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,7 @@ def arms() -> Iterator[Arm]:
     high = ("annealed", {"low": 0.5, "end": 0.7, "length": 0.8})
     yield from grid(("exact", "lora"), (0, 1, 4, 16))
     yield from grid(("kernel",), (4, 16))
+    yield from grid(("kernel",), (0.25, 1))
     yield from grid(("lora",), (0, 4, 16), ("mild",))
     yield from grid(("lora",), (0, 4, 16), ("biased",), words=True, note="words")
     yield from grid(("exact",), (0, 4, 16), scale=1.0)
@@ -103,13 +106,14 @@ def make(arm: Arm, a: argparse.Namespace) -> None:
     """Runs, scores and films of an arm."""
     from dataclasses import replace
 
+    from esd_bench.engines.native import FILMED
     from esd_bench.gather import gather
     from esd_bench.generate import generate
     from esd_bench.illustrate.faces import along
     from esd_bench.prompts import load_suite
     from esd_bench.score import Settings, score
     from esd_bench.spec import expand
-    from esd_bench.store import RunStore
+    from esd_bench.store import RunStore, write_json
 
     suite = load_suite("embedded")
     spec = replace(template(arm, a.even), suite=suite.name)
@@ -122,6 +126,9 @@ def make(arm: Arm, a: argparse.Namespace) -> None:
     for _ in generate(specs, store, device=a.device, pack=a.prompts, engine_options=film):
         pass
     score(store.root, ["janus", "inception"], Settings(device=a.device, references=0, band=None))
+    how = {"arm": asdict(arm), "steps": a.steps, "film": FILMED}
+    write_json(a.out / "scores" / f"{arm.name}.json", how | made_by(store.find()))
+    # The scores come last: an arm that has them is not made again.
     for kind, frame in (("along", along(store.root, a.device)), ("scores", gather(store.root))):
         (a.out / kind).mkdir(parents=True, exist_ok=True)
         if kind == "scores":
@@ -130,6 +137,19 @@ def make(arm: Arm, a: argparse.Namespace) -> None:
         else:
             means = frame.drop(columns=["prompt", "label", "seed"]).groupby("step").mean()
             means.to_csv(a.out / kind / f"{arm.name}.csv", float_format="%.5g")
+
+
+def made_by(runs: Iterable[Any]) -> dict[str, Any]:
+    """What made an arm's runs: how many, how many failed and why, by which code, and the digests of the priors' files."""
+    records = [run.record for run in runs]
+    return {
+        "runs": len(records),
+        "failed": Counter(x.reason for x in records if x.status != "finished"),
+        "commits": sorted({x.commit for x in records}),
+        "devices": sorted({x.device for x in records}),
+        "versions": [dict(x) for x in sorted({tuple(x.versions.items()) for x in records})],
+        "priors": {x.prior: dict(x.files) for x in records},
+    }
 
 
 def sides(a: argparse.Namespace) -> None:

@@ -1,5 +1,10 @@
-"""Tables and figure of the study out of its stored numbers: ``python reports/entropy/table.py sides|arms|along|figure``."""
+"""Tables and figure of the study out of its stored numbers.
 
+python reports/entropy/table.py sides|arms|along|sizes|missing|figure
+"""
+
+import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +16,30 @@ from esd_bench.stats import bootstrap_interval, paired
 
 HERE = Path(__file__).parent
 FRONT = 3
-"""Bins of 15 degrees on each side of the front that count as front, as the front share has it."""
-SHOWN = ("janus_rate", "consistency", "front_share", "iv", "ig")
-NAMES = {
+"""Bins of 15 degrees on each side of the front that count as front."""
+SHOWN = {
     "janus_rate": "Janus rate",
     "consistency": "R",
     "front_share": "Front share",
+    "kind": "kind",
     "iv": "IV",
     "ig": "IG",
 }
 PRIORS = {
     "biased": "embedded-biased",
     "mild": "embedded",
-    "even": "all sides alike",
+    "even": "trained on all sides alike",
 }
+LAMBDAS = (0.5, 1, 4, 16)
+STEPS = (60, 120, 240, 480, 1200)
+ALONG = (
+    *("biased-exact-lambda0-cfg7.5", "biased-exact-lambda64-cfg7.5"),
+    *("biased-lora-lambda0-cfg7.5", "biased-lora-lambda16-cfg7.5"),
+    *("even-exact-lambda0-cfg7.5", "even-exact-lambda64-cfg7.5"),
+    *("even-lora-lambda0-cfg7.5", "even-lora-lambda16-cfg7.5"),
+)
+SCORED, FILMED = 36, 12
+"""Views of the ring that was scored, and of the films whose arms have no JSON that says otherwise."""
 
 
 def sides() -> pd.DataFrame:
@@ -34,187 +49,260 @@ def sides() -> pd.DataFrame:
 
 
 def front(shares: np.ndarray) -> float:
-    """Share of the bins that count as front."""
+    """Share of the bins that count as front: :func:`esd_bench.metrics.janus.front_probability`, without its torch.
+
+    A test holds that both agree.
+    """
     return float(shares[: FRONT + 1].sum() + shares[-FRONT:].sum())
 
 
-def optimum(shares: np.ndarray, entropy: float) -> float:
-    """Front share of the distribution over azimuths that minimises -E log p - lambda H: proportional to p^(1 / lambda).
+def tempered(shares: np.ndarray, entropy: float) -> float:
+    """Front share of the bins to the power of 1 / lambda: a heuristic, no bound.
 
-    Bins without a sample count as half of one.
+    Over pictures, -E log p - lambda H is least at p^(1 / lambda). Over bins that holds if q may only choose among the prior's
+    own samples and all sides are equally varied. Bins without a sample count as half of one.
     """
     if entropy == 0:
         return 1.0
-    tempered = np.maximum(shares, 0.5 / 1152) ** (1 / entropy)
-    return front(tempered / tempered.sum())
+    powers = np.maximum(shares, 0.5 / 1152) ** (1 / entropy)
+    return front(powers / powers.sum())
+
+
+def chance(views: int) -> float:
+    """R of an object whose every view shows a random pose: the mean length of so many unit vectors' mean, nearly."""
+    return math.sqrt(math.pi / views) / 2
+
+
+def named(stem: str) -> dict[str, str | float]:
+    """What an arm's name says."""
+    prior, student, entropy, scale, *note = stem.split("-")
+    return {
+        "arm": stem,
+        "prior": prior,
+        "student": student,
+        "entropy": float(entropy.removeprefix("lambda")),
+        "guidance": float(scale.removeprefix("cfg")),
+        "note": " ".join(note),
+    }
 
 
 def arms() -> pd.DataFrame:
-    """A row for each run: what its arm's name says, and its scores."""
+    """A row for each run: what its arm's name says, and its scores; a failed run has none but that it is no success."""
     frames = []
     for path in sorted((HERE / "scores").glob("*.csv")):
-        prior, student, entropy, scale, *note = path.stem.split("-")
-        wide = pd.read_csv(path).pivot_table("value", "prompt", "score").reset_index()
-        facts = {
-            "arm": path.stem,
-            "prior": prior,
-            "student": student,
-            "entropy": float(entropy.removeprefix("lambda")),
-            "guidance": float(scale.removeprefix("cfg")),
-            "note": " ".join(note),
-        }
-        frames.append(wide.assign(**facts))
+        rows = pd.read_csv(path)
+        status = rows.drop_duplicates("prompt").set_index("prompt")["status"]
+        finished = rows[rows["status"] == "finished"]
+        wide = finished.pivot_table("value", "prompt", "score").reindex(status.index)
+        wide["success"] = wide["success"].fillna(0.0)
+        failed = (status != "finished").astype(int)
+        frames.append(wide.assign(failed=failed, **named(path.stem)).reset_index())
     return pd.concat(frames)
 
 
 def ordered(found: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame | None]]:
-    """The runs of each arm, and those of the same setting with lambda 0, if they were made."""
+    """The runs of each arm, and those of the same setting with lambda 0, if they were made.
+
+    At lambda 0 the mixtures are not asked, whatever their kernel: the exact student's runs are the kernel's as well.
+    """
     by = ["prior", "student", "guidance", "note"]
-    for _, group in found.groupby(by, sort=True):
-        none = group[group["entropy"] == 0]
+    for (prior, student, scale, note), group in found.groupby(by, sort=True):
+        same = found[
+            (found["prior"] == prior) & (found["guidance"] == scale) & (found["note"] == note)
+        ]
+        whose = "exact" if student == "kernel" else student
+        none = same[(same["student"] == whose) & (same["entropy"] == 0)]
         for entropy, runs in group.groupby("entropy"):
             yield runs, None if entropy == 0 or none.empty else none
 
 
+def gap(runs: pd.DataFrame, none: pd.DataFrame, score: str) -> tuple[float, float, float]:
+    """Mean difference of a score by prompt, and its 95 % bootstrap interval."""
+    first, second = (x.set_index("prompt")[score].dropna() for x in (runs, none))
+    found = paired(first, second)
+    return (found.difference, *(found.interval or (math.nan, math.nan)))
+
+
+def along(stem: str) -> pd.DataFrame:
+    """An arm's film and log by step, with ``force``, the entropy term (at its own lambda) beside the residual."""
+    rows = pd.read_csv(HERE / "along" / f"{stem}.csv", index_col="step")
+    return rows.assign(force=rows["share"] * named(stem)["entropy"])
+
+
+def filmed(stem: str) -> int:
+    """Views of an arm's film."""
+    path = HERE / "scores" / f"{stem}.json"
+    return int(json.loads(path.read_text())["film"].rsplit(":")[-1]) if path.exists() else FILMED
+
+
+def sizes() -> pd.DataFrame:
+    """(side of the latents, t) -> confusable views and term / noise of each object."""
+    return pd.read_csv(HERE / "sizes.csv", index_col=["side", "t"])[["confusable", "term"]]
+
+
+def lines(heads: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    first, *rest = (f"| {' | '.join(row)} |" for row in (heads, *rows))
+    return "\n".join((first, "|---" * len(heads) + "|", *rest))
+
+
 def sides_table() -> str:
-    """How often the priors show the front, and what the entropy's optimum would show."""
-    lambdas = (0.5, 1, 4, 16)
-    lines = [
-        "| prior | guidance | front, sampled | "
-        + " | ".join(f"optimum, λ = {x:g}" for x in lambdas)
-        + " |",
-        "|---" * (3 + len(lambdas)) + "|",
-    ]
+    """How often the priors show the front, and what is left of it when the bins are tempered."""
+    heads = ["prior", "guidance", "front, sampled"]
+    rows = []
     for (prior, scale), row in sides().iterrows():
         shares = row.to_numpy(float)
-        cells = " | ".join(f"{optimum(shares, x):.2f}" for x in lambdas)
-        lines.append(f"| {PRIORS[prior]} | {scale:g} | {front(shares):.2f} | {cells} |")
-    return "\n".join(lines)
+        powers = [f"{tempered(shares, x):.2f}" for x in LAMBDAS]
+        rows.append([PRIORS[prior], f"{scale:g}", f"{front(shares):.2f}", *powers])
+    return lines([*heads, *(f"bins tempered by 1/λ, λ = {x:g}" for x in LAMBDAS)], rows)
 
 
 def arms_table() -> str:
-    """Means over prompts, and the paired differences from lambda 0 with 95 % bootstrap intervals."""
-    lines = [
-        "| prior | student | guidance | λ | prompts | "
-        + " | ".join(NAMES.values())
-        + " | right (%) | Janus rate − that at λ = 0 | R − that at λ = 0 |",
-        "|---" * (8 + len(SHOWN)) + "|",
-    ]
+    """Means over the prompts whose runs finished, and the paired differences from lambda 0."""
+    heads = ["prior", "student", "guidance", "λ", "failed", *SHOWN.values(), "right"]
+    heads += ["Janus rate − that at λ = 0", "R − that at λ = 0"]
+    rows = []
     for runs, none in ordered(arms()):
-        one = runs.iloc[0]
-        means = " | ".join(f"{runs[x].mean():.3f}" for x in SHOWN)
-        gaps = " | ".join(_gap(runs, none, x) for x in ("janus_rate", "consistency"))
+        one, many = runs.iloc[0], len(runs)
         student = f"{one['student']} {one['note']}".strip()
-        lines.append(
-            f"| {PRIORS[one['prior']]} | {student} | {one['guidance']:g} | {one['entropy']:g} | {len(runs)} | {means} | "
-            f"{100 * runs['success'].mean():.0f} | {gaps} |"
-        )
-    return "\n".join(lines)
-
-
-def _gap(runs: pd.DataFrame, none: pd.DataFrame | None, score: str) -> str:
-    if none is None:
-        return "–"
-    both = (x.set_index("prompt")[score] for x in (runs, none))
-    found = paired(*both)
-    low, high = found.interval or (float("nan"),) * 2
-    return f"{found.difference:.3f} [{low:.3f}, {high:.3f}]"
+        which = [PRIORS[one["prior"]], student, f"{one['guidance']:g}", f"{one['entropy']:g}"]
+        counts = (f"{runs[x].sum():.0f}/{many}" for x in ("failed", "success"))
+        means = [f"{runs[x].mean():.3f}" for x in SHOWN]
+        gaps = [
+            "–" if none is None else "{:.3f} [{:.3f}, {:.3f}]".format(*gap(runs, none, x))
+            for x in ("janus_rate", "consistency")
+        ]
+        rows.append([*which, next(counts), *means, next(counts), *gaps])
+    return lines(heads, rows)
 
 
 def along_table() -> str:
-    """What entropy is left along the run, and what the oracle sees."""
-    names = (
-        "biased-exact-lambda1-cfg7.5",
-        "biased-exact-lambda64-cfg7.5",
-        "even-exact-lambda64-cfg7.5",
-    )
-    steps = (60, 120, 240, 480, 1200)
-    lines = [
-        "| arm | | " + " | ".join(f"step {x}" for x in steps) + " |",
-        "|---" * (2 + len(steps)) + "|",
-    ]
-    what = {
-        "entropy": "entropy (nats)",
-        "share": "term / residual",
-        "front_share": "front share",
-        "consistency": "R",
-    }
-    for name in names:
-        rows = pd.read_csv(HERE / "along" / f"{name}.csv", index_col="step")
-        prior, student, entropy, _ = name.split("-")
-        arm = f"{PRIORS[prior]}, {student}, λ = {entropy.removeprefix('lambda')}"
-        for key, label in what.items():
-            cells = " | ".join(f"{rows.loc[x, key]:.3f}" for x in steps)
-            lines.append(f"| {arm} | {label} | {cells} |")
-    return "\n".join(lines)
+    """What entropy is left along the run, how strong its term is, and what the oracle sees."""
+    rows = []
+    for key, label in (
+        ("entropy", "entropy (nats)"),
+        ("force", "λ · term / residual"),
+        ("front_share", "front share"),
+        ("consistency", "R (by chance {:.2f})"),
+    ):
+        for stem in ALONG:
+            own, arm = along(stem), named(stem)
+            if key not in own or (key == "force" and not arm["entropy"]):
+                continue
+            who = f"{PRIORS[arm['prior']]}, {arm['student']}, λ = {arm['entropy']:g}"
+            what = label.format(chance(filmed(stem)))
+            rows.append([what, who, *(f"{own.loc[x, key]:.3f}" for x in STEPS)])
+    return lines(["", "arm", *(f"step {x}" for x in STEPS)], rows)
+
+
+def sizes_table() -> str:
+    """Confusable views and term / noise over t, for each size of the latents: the mean over objects, and the range."""
+    found = sizes()
+    each = [(x, side) for x in found for side in sorted({*found.index.get_level_values("side")})]
+    named_ = {"confusable": "confusable views of 16", "term": "term / noise"}
+    rows = []
+    for t in sorted({*found.index.get_level_values("t")}):
+        of = [found.loc[(side, t), x] for x, side in each]
+        digits = [2 if x == "confusable" else 3 for x, _ in each]
+        cells = [
+            f"{v.mean():.{k}f} [{v.min():.{k}f}, {v.max():.{k}f}]"
+            for v, k in zip(of, digits, strict=True)
+        ]
+        rows.append([f"{t}", *cells])
+    return lines(["t", *(f"{named_[x]}, 4 × {side} × {side}" for x, side in each)], rows)
+
+
+def missing() -> str:
+    """The arms that ``make.py`` knows and that nobody has made."""
+    sys.path.insert(0, str(HERE))
+    import make
+
+    names = [x.name for x in make.arms() if not (HERE / "scores" / f"{x.name}.csv").exists()]
+    return ", ".join(f"`{x}`" for x in names) or "None."
 
 
 def figure() -> None:
-    """Front share and R over lambda beside the optimum, and the entropy along the run."""
+    """Front share and R over lambda; the mixture's entropy and the term's force along the run."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    made, (left, middle, right) = pyplot.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
+    made, axes = pyplot.subplots(2, 2, figsize=(11, 8), layout="constrained")
+    _over_lambda(*axes[0])
+    _over_steps(*axes[1])
+    made.savefig(HERE / "entropy.png", dpi=100, metadata={"Software": None})
+
+
+COLOURS = {"biased": "tab:red", "even": "tab:blue"}
+STYLES = {"lora": "o-", "exact": "s:"}
+
+
+def _over_lambda(left, right) -> None:
     found, shares = arms(), sides()
     found = found[(found["guidance"] == 7.5) & (found["note"] == "")]
     grid = np.geomspace(0.5, 64, 60)
-    for colour, prior in (("tab:red", "biased"), ("tab:blue", "even")):
-        p = shares.loc[(prior, 7.5)].to_numpy(float)
-        best = [optimum(p, x) for x in grid]
-        left.plot(grid, best, "--", color=colour, linewidth=1, label=f"optimum, {PRIORS[prior]}")
-        for style, student in (("o-", "lora"), ("s:", "exact")):
+    for prior, colour in COLOURS.items():
+        bins = [tempered(shares.loc[(prior, 7.5)].to_numpy(float), x) for x in grid]
+        label = f"samples' bins tempered, {PRIORS[prior]}"
+        left.plot(grid, bins, "--", color=colour, linewidth=1, label=label)
+        for student, style in STYLES.items():
             group = found[(found["prior"] == prior) & (found["student"] == student)]
-            for axis, score in ((left, "front_share"), (middle, "consistency")):
+            for axis, score in ((left, "front_share"), (right, "consistency")):
                 _curve(axis, group, score, style, colour, f"{student}, {PRIORS[prior]}")
-    left.axhline(7 / 24, color="grey", linewidth=0.6)
-    for axis, label in ((left, "share of views seen as front"), (middle, "R")):
-        axis.set_xscale("symlog", linthresh=0.5, base=2)
-        axis.set(xlabel="λ", ylabel=label, ylim=(0, 1.19))
+    left.axhline(7 / 24, color="grey", linewidth=0.8, label="a right object")
+    right.axhline(chance(SCORED), color="grey", linewidth=0.8, label="random poses")
+    left.set(title="dashed: a reference, not a bound", ylabel="share of views seen as front")
+    right.set(title="do the poses turn with the camera?", ylabel="R")
+    for axis, own in ((left, ("samples", "a right")), (right, ("lora", "exact", "random"))):
+        axis.set_xscale("symlog", linthresh=1, linscale=0.7, base=2)
+        axis.set(xlabel="λ", ylim=(0, 1.25), xlim=(-0.2, 90))
         axis.set_xticks([0, 1, 4, 16, 64], ["0", "1", "4", "16", "64"])
-        axis.legend(*_named(axis, optima=axis is left), fontsize=7, loc="upper left")
-    for colour, name, label in (
-        ("tab:red", "biased-exact-lambda1-cfg7.5", "λ = 1"),
-        ("tab:purple", "biased-exact-lambda64-cfg7.5", "λ = 64"),
-    ):
-        rows = pd.read_csv(HERE / "along" / f"{name}.csv")
-        right.plot(rows["step"], rows["entropy"], color=colour, label=f"entropy (nats), {label}")
-        right.plot(
-            rows["step"], rows["front_share"], "--", color=colour, label=f"front share, {label}"
-        )
-    right.set(xlabel="step", title="embedded-biased, exact", ylim=(0, None))
-    right.legend(fontsize=7)
-    made.savefig(HERE / "entropy.png", dpi=110, metadata={"Software": None})
+        axis.minorticks_off()
+        handles = zip(*axis.get_legend_handles_labels(), strict=True)
+        kept = [(x, label) for x, label in handles if label.startswith(own)]
+        axis.legend(*zip(*kept, strict=True), fontsize=8, loc="upper left")
 
 
-def _named(axis, optima: bool) -> tuple[list, list]:
-    """Handles and labels: the left panel names the optima, the middle one the arms of both."""
-    named = zip(*axis.get_legend_handles_labels(), strict=True)
-    chosen = [(x, label) for x, label in named if label.startswith("optimum") == optima]
-    return [x for x, _ in chosen], [label for _, label in chosen]
+def _over_steps(left, right) -> None:
+    for stem in ALONG:
+        arm, rows = named(stem), along(stem)
+        colour = COLOURS[arm["prior"]]
+        label = f"{arm['student']}, λ = {arm['entropy']:g}, {PRIORS[arm['prior']]}"
+        if "entropy" in rows:
+            style = "-" if arm["entropy"] else ":"
+            left.plot(rows.index, rows["entropy"], style, color=colour, label=label)
+        if arm["entropy"]:
+            style = STYLES[arm["student"]][1:]
+            right.plot(rows.index, rows["force"], style, color=colour, label=label)
+    left.set(title="entropy falls alike on both priors", ylabel="entropy of the mixture (nats)")
+    right.set(title="how strong the term is", ylabel="λ · entropy term / residual")
+    for axis in (left, right):
+        axis.set(xlabel="step", ylim=(0, None))
+        axis.legend(fontsize=8)
 
 
 def _curve(axis, group: pd.DataFrame, score: str, style: str, colour: str, label: str) -> None:
     rows = [
-        (x, g[score].mean(), *bootstrap_interval(g[score])) for x, g in group.groupby("entropy")
+        (x, g[score].mean(), *bootstrap_interval(g[score].dropna()))
+        for x, g in group.groupby("entropy")
     ]
     at, mean, low, high = map(np.array, zip(*rows, strict=True))
-    axis.errorbar(
-        at,
-        mean,
-        (mean - low, high - mean),
-        fmt=style,
-        color=colour,
-        label=label,
-        capsize=2,
-        linewidth=1.2,
-        markersize=4,
-    )
+    bars = (mean - low, high - mean)
+    looks = {"capsize": 2, "linewidth": 1.2, "markersize": 4}
+    axis.errorbar(at, mean, bars, fmt=style, color=colour, label=label, **looks)
 
+
+TABLES = {
+    "sides": sides_table,
+    "arms": arms_table,
+    "along": along_table,
+    "sizes": sizes_table,
+    "missing": missing,
+}
 
 if __name__ == "__main__":
     if sys.argv[1] == "figure":
         figure()
     else:
-        print({"sides": sides_table, "arms": arms_table, "along": along_table}[sys.argv[1]]())
+        print(TABLES[sys.argv[1]]())

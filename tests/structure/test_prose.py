@@ -1,6 +1,5 @@
 """Figures in our prose are those of the stored results: sentences are written here again, their numbers filled in."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from esd_bench.formats import to_frame
 from esd_bench.gather import gather
 from esd_bench.metrics.fid import frechet_distance
 from esd_bench.metrics.inception import quality, variety
-from esd_bench.metrics.janus import front_probability
 from esd_bench.report import build, find_table
 from esd_bench.validation import assets, body
 
@@ -186,55 +184,6 @@ def test_the_generated_assets_prose(monkeypatch):
         f"its AUC is {auc(words, 'ig')}, that of `front_elsewhere` {auc(words, 'front_elsewhere')}.",
         f"IG there has {auc(words, band)} with view words, and {auc(both, band)} against {auc(both, 'ig')} on the sphere",
     )
-
-
-# ---- why entropy leaves the Janus problem ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def study():
-    path = ROOT / "reports/entropy/table.py"
-    spec = importlib.util.spec_from_file_location("entropy_table", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_entropy_works_where_the_prior_likes_all_sides(study):
-    found = study.arms()
-    plain = found[(found["guidance"] == 7.5) & (found["note"] == "")]
-    for student in ("exact", "lora"):
-        even = plain[(plain["prior"] == "even") & (plain["student"] == student)]
-        for score in ("consistency", "success"):
-            means = even.groupby("entropy")[score].mean()
-            assert len(means) >= 4
-            assert means.is_monotonic_increasing
-            assert means.iloc[-1] > means.iloc[0] + 0.2
-        biased = plain[(plain["prior"] == "biased") & (plain["student"] == student)]
-        none = biased[biased["entropy"] == 0].set_index("prompt")["janus_rate"]
-        for entropy in sorted({*biased["entropy"]} - {0.0}):
-            runs = biased[biased["entropy"] == entropy].set_index("prompt")["janus_rate"]
-            low, high = study.paired(runs, none).interval
-            assert low < 0 < high, "the Janus rate does not fall"
-
-
-def test_the_optimum_of_entropy(study):
-    p = np.full(24, 1 / 24)
-    assert study.front(p) == pytest.approx(7 / 24)
-    random = np.random.default_rng(0).dirichlet(np.ones(24))
-    assert study.front(random) == pytest.approx(front_probability(random[None])[0])
-    assert study.optimum(p, 3.0) == pytest.approx(7 / 24)
-    biased = study.sides().loc[("biased", 7.5)].to_numpy(float)
-    own = study.optimum(biased, 1.0)
-    assert own == pytest.approx(study.front(biased), abs=0.01)
-    assert study.optimum(biased, 0.5) > own > study.optimum(biased, 4.0) > 7 / 24
-
-
-def test_the_force_is_gone_too_soon(study):
-    along = pd.read_csv(study.HERE / "along" / "biased-exact-lambda64-cfg7.5.csv", index_col="step")
-    assert along.loc[240, "entropy"] < 0.15
-    assert along["consistency"].idxmax() <= 240
-    assert along.loc[1200, "front_share"] > along.loc[240, "front_share"]
 
 
 # ---- what needs no stored result -----------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """The student whose views repel each other by a kernel over coarse latents."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from esd_bench.methods import ANYWHERE, CAMERA
 from esd_bench.students import Student
 from esd_bench.students.exact import exact
 from esd_bench.students.kernel import kernel
@@ -52,6 +54,33 @@ def test_between_identical_views_the_term_is_exactly_zero():
     torch.testing.assert_close(
         learner.entropy, torch.full((2,), math.log(4.0), dtype=torch.float64)
     )
+
+
+def coarse(latent, p):
+    """What the student makes of these latents (p, v, c, 8, 8), its own bank, pooled to 4 x 4."""
+    noised = step(p, METHOD, *latent.shape[:2], level=500)
+    noised = replace(noised, latent=latent, noised=latent, noise=torch.zeros_like(latent))
+    learner = kernel(p, torch.arange(2), views=latent.shape[1], bandwidth=0.7, side=4)
+    camera, anywhere = learner.predict(noised, (CAMERA, ANYWHERE)).unbind(2)
+    return learner.entropy, (anywhere - camera) * p.sigma[500] / p.alpha[500]
+
+
+def test_weights_come_of_pooled_latents_and_the_force_of_full_ones():
+    """The slow oracle: blocks averaged by hand, the kernel by cdist."""
+    latent = torch.randn(2, 5, 4, 8, 8, generator=torch.Generator().manual_seed(0)).double()
+    pooled = latent.unflatten(-1, (4, 2)).unflatten(-3, (4, 2)).mean((-3, -1)).flatten(2)
+    squared = torch.cdist(pooled, pooled).square()
+    weights = (-squared / squared.mean((1, 2), keepdim=True) / 0.7**2 / 2).softmax(-1)
+    wanted = latent - torch.einsum("pvm,pmchw->pvchw", weights, latent)
+    torch.testing.assert_close(coarse(latent, prior())[1], wanted, rtol=0, atol=1e-9)
+
+
+def test_what_differs_in_detail_only_is_the_same_from_afar_and_driven_apart_in_detail():
+    detail = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).double().repeat(4, 4)
+    latent = torch.stack([detail, -detail])[None, :, None].repeat(2, 1, 4, 1, 1)
+    entropy, force = coarse(latent, prior())
+    torch.testing.assert_close(entropy, torch.full((2,), math.log(2.0), dtype=torch.float64))
+    torch.testing.assert_close(force, latent)
 
 
 def test_a_wider_kernel_tells_fewer_views_apart():
