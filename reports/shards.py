@@ -24,13 +24,23 @@ def parser(what: str | None, runs: str, out: Path) -> argparse.ArgumentParser:
 
 
 def missing(
-    names: Sequence[str], stored: Callable[[str], bool], a: argparse.Namespace
+    names: Sequence[str],
+    stored: Callable[[str], bool],
+    a: argparse.Namespace,
+    after: Callable[[], float] = lambda: 0.0,
 ) -> Iterator[str]:
-    """The units to be made here, one by one, as long as there is time for another like the longest so far."""
+    """The units to be made here, one by one, as long as there is time for another like the longest so far.
+
+    Args:
+        names: of all units, in order.
+        stored: whether one is there already.
+        a: of :func:`parser`.
+        after: seconds that a unit goes on while the next is begun.
+    """
     begun, longest = time.time(), 0.0
     for name in shard([x for x in names if a.only in x and not stored(x)], a.shard):
         start = time.time()
-        if start - begun + longest > a.seconds:
+        if start - begun + longest + after() > a.seconds:
             return
         yield name
         longest = max(longest, time.time() - start)

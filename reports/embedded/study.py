@@ -16,8 +16,10 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
 from traceback import print_exc
@@ -27,14 +29,17 @@ import numpy as np
 import pandas as pd
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 import shards  # noqa: E402
+import wide  # noqa: E402
 
 SUITE, PRIOR, SEEDS, STEPS = "study", "embedded-biased", (0, 1, 2), 1200
-LONGER = 2350
-"""Steps of SDS that take the GPU as long as ESD's 1200 (``benchmarks/results/pack_*.json``)."""
-LABELS = 3
+LONGER = 2635
+"""Steps of SDS that take the GPU as long as ESD's 1200 (``benchmarks/results/pack48_*.json``)."""
+LABELS = 2
 """Labels of a view that are kept."""
+SHOWN = 16
+"""Prompts on an arm's contact sheet."""
 SCORED: dict[str, tuple[tuple[str, ...] | None, dict[str, Any]]] = {
     "main": (None, {}),
     "ring": (("inception", "clip_distance", "fid", "kid"), {"views": ("sphere=ring:15:36",)}),
@@ -168,21 +173,32 @@ def tf32() -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def make(name: str, arm: Arm, seed: int, a: argparse.Namespace) -> None:
-    """Runs, scores and views of a unit."""
-    from esd_bench.gather import write_scores
+def make(name: str, arm: Arm, seed: int, a: argparse.Namespace) -> float:
+    """The runs of a unit; how many seconds it took."""
     from esd_bench.generate import generate
     from esd_bench.prompts import load_suite
     from esd_bench.spec import expand
     from esd_bench.store import RunStore
 
-    how = recipe(arm, a)
-    specs = expand([how.pop("of")], load_suite(SUITE).prompts[: a.prompts], [seed])
-    store, start = RunStore(a.runs / name), time.time()
-    with tf32():
-        for _ in generate(specs, store, device=a.device, pack=len(specs)):
+    start = time.time()
+    specs = expand([recipe(arm, a)["of"]], load_suite(SUITE).prompts[: a.prompts], [seed])
+    with (
+        tf32()
+    ):  # an interrupted unit is begun anew: checkpoints of 48 scenes take longer than that is worth
+        made = generate(
+            specs, RunStore(a.runs / name), device=a.device, pack=len(specs), checkpoint=10**9
+        )
+        for _ in made:
             pass
-    runs, made = store.find(), time.time() - start
+    return time.time() - start
+
+
+def measure(name: str, arm: Arm, seed: int, a: argparse.Namespace, made: float) -> float:
+    """Score and look at the runs of a unit, and store it; how many seconds it took."""
+    from esd_bench.store import RunStore
+
+    store, start = RunStore(a.runs / name), time.time()
+    runs = store.find()
     for run in runs:  # of a unit that was interrupted; networks are not asked again
         rmtree(run.folder / "scores", ignore_errors=True)
     frames: list[pd.DataFrame] = []
@@ -193,26 +209,40 @@ def make(name: str, arm: Arm, seed: int, a: argparse.Namespace) -> None:
         frame, known = frame[[row not in known for row in rows]], known | set(rows)
         frames.append(frame.assign(label=[title(arm, x) for x in frame["label"]]))
         frames[-1]["pass"] = scoring
-    write_scores(pd.concat(frames), _path(a, name, "csv.gz"))
-    seen(store, a).to_parquet(_path(a, name, "views.parquet"), compression="zstd")
+    told = wide.write(pd.concat(frames), _path(a, name, "csv.gz"))
+    seen(store, a).to_parquet(
+        _path(a, name, "views.parquet"), compression="zstd", compression_level=19
+    )
     if seed == SEEDS[0]:
-        from esd_bench.sheets import contact_sheet
-
-        contact_sheet(store.root, _path(a, name, "sheet.webp"), azimuths=(0, 90, 180, 270))
-    facts = {
-        "unit": name,
+        sheet(store, runs, _path(a, name, "sheet.webp"))
+    seconds = time.time() - start
+    how = {k: v for k, v in recipe(arm, a).items() if k != "of"}
+    facts: dict[str, Any] = {
+        "name": name,
         **how,
         "matrix products": "TF32",
-        "generate, seconds": round(made, 1),
-        "score, seconds": round(time.time() - start - made, 1),
-        "failed": {run.spec.prompt.id: run.record.reason for run in runs if run.record.reason},
+        "seconds": {"generate": round(made, 1), "score": round(seconds, 1)},
         "record": {k: v for k, v in asdict(runs[0].record).items() if k in KEPT},
-        "views": {f"{run.spec.prompt.id}/{run.id}": dict(run.record.views) for run in runs},
+        "views": {run.spec.prompt.id: dict(run.record.views) for run in runs},
+        **told,
     }
-    _path(a, name, "json").write_text(json.dumps(facts, indent=1) + "\n")  # the last: it is stored
+    if a.commit:
+        facts["record"]["commit"] = a.commit
+    lines = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in facts.items()]
+    text = "{" + ",\n".join(lines) + "}\n"
+    _path(a, name, "json").write_text(text, encoding="utf-8")  # the last: it is stored
+    return seconds
 
 
 KEPT = ("device", "width", "peak_memory", "versions", "commit", "prior", "files")
+
+
+def sheet(store: Any, runs: list[Any], path: Path) -> None:
+    """Front, sides and back of the first prompts' assets."""
+    from esd_bench.sheets import contact_sheet
+
+    shown = {run.spec.prompt.id: None for run in runs}
+    contact_sheet(store.root, path, {"prompt": [*shown][:SHOWN]}, azimuths=(0, 90, 180, 270))
 
 
 def scored(name: str, store: Any, a: argparse.Namespace) -> pd.DataFrame:
@@ -249,11 +279,11 @@ def seen(store: Any, a: argparse.Namespace) -> pd.DataFrame:
             front = front_probability(azimuth)
             columns = {
                 "pose": azimuth.argmax(1).numpy().astype("int8"),
-                "front": front.astype("float32").round(3),
+                "front": front.astype("float32").round(2),
                 **{
                     f"label{k}": likely.indices[:, k].numpy().astype("int16") for k in range(LABELS)
                 },
-                **{f"p{k}": likely.values[:, k].numpy().round(3) for k in range(LABELS)},
+                **{f"p{k}": likely.values[:, k].numpy().round(2) for k in range(LABELS)},
             }
             facts = {"prompt": run.spec.prompt.id, "run": run.id, "protocol": protocol}
             numbers = np.arange(len(front), dtype=np.int16)
@@ -271,6 +301,7 @@ def main() -> None:
     """Make what is missing."""
     parser = shards.parser(__doc__, "runs/study", HERE)
     parser.add_argument("--list", action="store_true", help="the units, and which are stored")
+    parser.add_argument("--commit", default="", help="of this code, where no checkout tells")
     parser.add_argument("--prompts", type=int, help="only so many, to try it")
     parser.add_argument("--steps", type=int, help="only so many, to try it")
     a = parser.parse_args()
@@ -281,15 +312,38 @@ def main() -> None:
         for name in known:
             print(name, "stored" if _path(a, name, "json").exists() else "")
         return
-    lost: list[str] = []
-    for name in shards.missing(list(known), lambda x: stored(x, a), a):
-        try:
-            make(name, *known[name], a)
-        except Exception:  # the units after it are not to be lost with it
-            print_exc()
-            lost.append(name)
-    if lost:
+    if lost := work(known, a):
         raise SystemExit(f"not made: {', '.join(lost)}")
+
+
+def work(known: dict[str, tuple[Arm, int]], a: argparse.Namespace) -> list[str]:
+    """Make what is missing, while a process beside this one scores what was made before; names of what failed."""
+    lost: list[str] = []
+    behind: dict[str, Future[float]] = {}
+    longest = [0.0]
+
+    def catch_up(left: int) -> None:
+        """Wait until no more than so many units are being scored."""
+        while len(behind) > left:
+            name = next(iter(behind))
+            try:
+                longest.append(behind.pop(name).result())
+                print(f"{name}: stored", flush=True)
+            except Exception:  # the units after it are not to be lost with it
+                print_exc()
+                lost.append(name)
+
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+        for name in shards.missing([*known], lambda x: stored(x, a), a, lambda: max(longest)):
+            try:
+                seconds = make(name, *known[name], a)
+                catch_up(1)
+                behind[name] = beside.submit(measure, name, *known[name], a, seconds)
+            except Exception:
+                print_exc()
+                lost.append(name)
+        catch_up(0)
+    return lost
 
 
 if __name__ == "__main__":

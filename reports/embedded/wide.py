@@ -1,0 +1,67 @@
+"""Scores of a unit on a fifth of the room: a row for each score of each pass, a column for each prompt, nine digits.
+
+What tidy scores (:mod:`esd_bench.gather`) say again in every row stands once: of the unit in its facts, of a score in its row.
+"""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from esd_bench.tables import COLUMNS
+
+UNIT = ["suite", "prior", "method", "label", "seed", "wording", "start"]
+RUN = ["text", "run", "status"]
+SCORE = ["pass", "score", "unit", "better", "n", "network", "key", "provenance"]
+
+
+def write(frame: pd.DataFrame, path: Path) -> dict[str, Any]:
+    """Store the values of tidy scores with a column ``pass``; returns the facts that :func:`read` needs beside them.
+
+    Raises:
+        ValueError: when a score differs between prompts in more than its value and its note.
+    """
+    (unit,) = frame[UNIT].drop_duplicates().to_dict("records")
+    runs = frame.drop_duplicates("prompt").set_index("prompt")[RUN]
+    lost = frame[frame["score"] == ""].set_index("prompt")["note"]
+    made = frame[frame["score"] != ""]
+    rows = made[SCORE].drop_duplicates()
+    if rows.duplicated(["pass", "score"]).any():
+        raise ValueError("a score was measured in two ways within one unit")
+    values = made.pivot(index=["pass", "score"], columns="prompt", values="value")
+    values = values.reindex(columns=[*runs.index])
+    whole = rows.merge(values.reset_index(), on=["pass", "score"], validate="1:1")
+    text = whole.to_csv(index=False, lineterminator="\n", float_format="%.9g")
+    path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    said = made[made["note"] != ""]
+    places = zip(said["pass"], said["score"], said["prompt"], said["note"], strict=True)
+    return {
+        "unit": unit,
+        "runs": runs.to_dict("index"),
+        "failed": lost.to_dict(),
+        "notes": [list(x) for x in places],
+    }
+
+
+def read(path: Path, facts: dict[str, Any]) -> pd.DataFrame:
+    """The tidy scores again, ``pass`` among them; failed runs have a row without a score.
+
+    Raises:
+        ValueError: naming a file that holds something else.
+    """
+    try:
+        whole = pd.read_csv(path, keep_default_na=False)
+        prompts = [x for x in whole.columns if x not in SCORE]
+        long = whole.melt(SCORE, prompts, "prompt", "value")
+        long["value"] = pd.to_numeric(long["value"])
+        notes = pd.DataFrame(facts["notes"], columns=["pass", "score", "prompt", "note"])
+        long = long.merge(notes, "left", ["pass", "score", "prompt"]).fillna({"note": ""})
+        runs = pd.DataFrame.from_dict(facts["runs"], orient="index")
+        nothing = {**dict.fromkeys(SCORE, ""), "pass": "main", "n": 0}
+        lost = facts["failed"]
+        failed = pd.DataFrame([{**nothing, "prompt": k, "note": v} for k, v in lost.items()])
+        full = pd.concat([long[~long["prompt"].isin([*lost])], failed], ignore_index=True)
+        return full.join(runs, on="prompt").assign(**facts["unit"])[[*COLUMNS, "pass"]]
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise ValueError(f"{path} holds no scores of a unit: {error}") from None
