@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from esd_bench.ahead import ahead
 from esd_bench.cameras import protocol
 from esd_bench.distill import FAULTS, Parts, Plan, Step, distill
 from esd_bench.engines import Engine, Orders, Progress, Watch
@@ -25,6 +26,7 @@ from esd_bench.prompts import TEXTS
 from esd_bench.spec import Choice, RunSpec, Stage
 from esd_bench.store import Run, RunRecord, RunStore
 from esd_bench.stored import look, scene_at
+from esd_bench.views import ViewSet
 
 NO_SURFACE = FAULTS.index("empty: no surface at any threshold")
 
@@ -49,7 +51,8 @@ def native(log_every: int = 10, film: int = 0) -> Engine:
         with store.begin(specs):
             work = _Pack.of(prior, specs, store, orders, watch, log_every, film)
             work.distil()
-            return [work.finish(i) for i in range(len(specs))]
+            # Threads write one member's pictures while the next member's are rendered.
+            return list(ahead(work.finish, map(work.look, range(len(specs)))))
 
     return make
 
@@ -289,12 +292,17 @@ class _Pack:
     def _member(self, index: int) -> dict[str, Tensor]:
         return {k: v[index : index + 1] for k, v in self.scene.state_dict().items()}
 
-    def finish(self, index: int) -> Run:
-        """Render the evaluation views of a member, judge it, and complete its folder."""
+    def look(self, index: int) -> tuple[int, dict[str, ViewSet]]:
+        """A member's evaluation views."""
+        spec, scene = self.specs[index], self._alone(index)
+        views = {name: look(scene, protocol(name, spec.view_size), name) for name in spec.views}
+        return index, views
+
+    def finish(self, member: tuple[int, dict[str, ViewSet]]) -> Run:
+        """Judge a member by its views, and complete its folder."""
+        index, sets = member
         spec = self.specs[index]
         folder = self.store.working(spec)
-        scene = self._alone(index)
-        sets = {name: look(scene, protocol(name, spec.view_size), name) for name in spec.views}
         reason = FAULTS[max(0, int(self.fault[index]))] or judge(next(iter(sets.values())))
         for name, views in sets.items():
             views.save(folder / "views" / name.replace(":", "-"))
