@@ -222,9 +222,9 @@ def test_strips_are_split_and_the_last_view_dropped(whole):
     views = views_of(run)
     assert (len(views), views.rgba.shape[1:], views.protocol) == (5, (4, 48, 48), "ring:15:5")
     for i, picture in enumerate(views.rgba.permute(0, 2, 3, 1).numpy() / 255):
-        whole = strip(run, i)
-        assert whole.shape == (48, 3 * 48, 3)
-        np.testing.assert_allclose(picture[..., 3], whole[:, -48:, 0], atol=1e-6)
+        drawn = strip(run, i)
+        assert drawn.shape == (48, 3 * 48, 3)
+        np.testing.assert_allclose(picture[..., 3], drawn[:, -48:, 0], atol=1e-6)
     over = views.over("white").permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(over[2], strip(run, 2)[:, :48], atol=1.01 / 255)
     opaque = views.rgba[2, :3, 30, 20].numpy() / 255
