@@ -6,6 +6,7 @@ the sums are worked out once for each pair of prompts, and a resample only weigh
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,15 @@ def _estimate(
     value = float(ratio(*(one.sum() for one in sums)))
     if count < 2:
         return Estimate(value, None, n)
-    draws = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    weights = draws.astype(float)
+    weights = _resampled(count, RESAMPLES)
     totals = [((weights @ (groups.T @ one @ groups)) * weights).sum(1) for one in sums]
     defined = np.all([total > 0 for total in totals[1:]], axis=0)
     low, high = np.quantile(ratio(*(total[defined] for total in totals)), [0.025, 0.975])
     return Estimate(value, (float(low), float(high)), n)
+
+
+@lru_cache(8)
+def _resampled(count: int, resamples: int) -> Float64[np.ndarray, "resamples count"]:
+    """How often each cluster is drawn; of one seed, so a table's cells share them."""
+    draws = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), resamples)
+    return draws.astype(float)

@@ -65,11 +65,18 @@ def made(home: Path, tmp_path: Path, *args: object, **options: object) -> tuple[
     return run, [call["cfg"] for call in calls(home)]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> tuple[Run, list]:
+    """A run of ESD in a store of its own, and the settings of its stages."""
+    folder = tmp_path_factory.mktemp("whole")
+    return made(checkout(folder / "threestudio"), folder)
+
+
 # ---- what it is told -----------------------------------------------------------------------------------------------
 
 
-def test_the_stages_follow_each_other(home, tmp_path):
-    run, (coarse, geometry, texture) = made(home, tmp_path)
+def test_the_stages_follow_each_other(whole):
+    run, (coarse, geometry, texture) = whole
     assert (run.record.status, run.record.reason) == ("finished", "")
     assert [x["trainer"]["max_steps"] for x in (coarse, geometry, texture)] == list(STEPS)
     assert "geometry_convert_from" not in coarse["system"]
@@ -157,10 +164,10 @@ def test_a_prompt_arrives_as_it_is(home, tmp_path, text):
     assert not any(text in word.split("=") for call in calls(home) for word in call["words"])
 
 
-def test_what_the_configurations_say_stays(home, tmp_path):
-    _, (coarse, *_) = made(home, tmp_path)
+def test_what_the_configurations_say_stays(whole):
+    run, (coarse, *_) = whole
     assert float(coarse["system"]["optimizer"]["args"]["eps"]) == 1e-15
-    text = next(tmp_path.rglob("coarse.yaml")).read_text()
+    text = next(run.folder.rglob("coarse.yaml")).read_text()
     assert "1.0e-15" in text
     assert '"precision": "16-mixed"' in text
     assert '"radius": "${system.geometry.radius}"' in text
@@ -210,23 +217,23 @@ def views_of(run: Run) -> ViewSet:
     return ViewSet.load(run.views_folder("ring:15:5"))
 
 
-def test_strips_are_split_and_the_last_view_dropped(home, tmp_path):
-    run, _ = made(home, tmp_path)
+def test_strips_are_split_and_the_last_view_dropped(whole):
+    run, _ = whole
     views = views_of(run)
     assert (len(views), views.rgba.shape[1:], views.protocol) == (5, (4, 48, 48), "ring:15:5")
     for i, picture in enumerate(views.rgba.permute(0, 2, 3, 1).numpy() / 255):
-        whole = strip(run, i)
-        assert whole.shape == (48, 3 * 48, 3)
-        np.testing.assert_allclose(picture[..., 3], whole[:, -48:, 0], atol=1e-6)
+        drawn = strip(run, i)
+        assert drawn.shape == (48, 3 * 48, 3)
+        np.testing.assert_allclose(picture[..., 3], drawn[:, -48:, 0], atol=1e-6)
     over = views.over("white").permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(over[2], strip(run, 2)[:, :48], atol=1.01 / 255)
     opaque = views.rgba[2, :3, 30, 20].numpy() / 255
     np.testing.assert_allclose(opaque, np.array([0.2, 0.4, 0.6]) * 0.96, atol=2 / 255)
 
 
-def test_cameras_see_the_marks_where_threestudio_drew_them(home, tmp_path):
+def test_cameras_see_the_marks_where_threestudio_drew_them(whole):
     """Its front is +x, ours +z: the red mark is at (0, 0, .5) for our cameras, green at +x, blue at +y."""
-    run, _ = made(home, tmp_path)
+    run, _ = whole
     views = views_of(run)
     at, size, found = views.cameras, 48, 0
     ours = torch.tensor([[0, 0, 0.5], [0.5, 0, 0], [0, 0.5, 0]])
@@ -250,8 +257,8 @@ def test_cameras_see_the_marks_where_threestudio_drew_them(home, tmp_path):
     assert abs(float(front[0])) < 1e-6
 
 
-def test_the_cameras_tell_the_truth(home, tmp_path):
-    run, (coarse, *_) = made(home, tmp_path)
+def test_the_cameras_tell_the_truth(whole):
+    run, (coarse, *_) = whole
     truth = ring(15, 5, 48, distance=1.5, fov=math.radians(70))
     torch.testing.assert_close(views_of(run).cameras.c2w, truth.c2w)
     torch.testing.assert_close(views_of(run).cameras.fov, truth.fov)
@@ -259,9 +266,10 @@ def test_the_cameras_tell_the_truth(home, tmp_path):
     assert coarse["system"]["background"]["eval_color"] == [1, 1, 1]
 
 
-def test_a_run_is_an_ordinary_one(home, tmp_path):
-    run, _ = made(home, tmp_path)
-    (found,) = RunStore(tmp_path / "runs").find()
+def test_a_run_is_an_ordinary_one(whole):
+    run, _ = whole
+    store = run.folder.parents[2]
+    (found,) = RunStore(store).find()
     assert found.spec == run.spec
     assert found.record == run.record
     names = {
@@ -276,7 +284,7 @@ def test_a_run_is_an_ordinary_one(home, tmp_path):
     assert found.record.views == {"ring:15:5": views_of(run).digest}
     assert "custom/esd_bench_guidance.py" in found.record.files
     assert "configs/prolificdreamer.yaml" in found.record.files
-    assert make(home, tmp_path / "runs", run.spec) == []
+    assert make(store.parent / "threestudio", store, run.spec) == []
 
 
 def test_a_native_run_is_another(home):

@@ -2,7 +2,6 @@
 
 import io
 import shutil
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,27 +12,10 @@ from PIL import Image
 
 from esd_bench.cameras import ring
 from esd_bench.illustrate import STUDIES
-from esd_bench.presets import PRESETS, Settings, preset
 from esd_bench.sheets import nearest
-from esd_bench.spec import Choice
 from esd_bench.store import RunStore
 from tests.pipeline.command import command
 from tests.tiny_prior import folder
-
-
-def small(settings: Settings):
-    """A preset of a second: small grids, few samples, coarse pictures."""
-    spec = preset("embedded", settings)
-    options = {"grids": (6, 12), "samples": 8, "evaluation_samples": 4}
-    scene = Choice.of("scenes", "voxels", options)
-    return replace(spec, scene=scene, views=("sphere:4", "ring:15:4"), view_size=32)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick():
-    PRESETS["quick"] = small
-    yield
-    del PRESETS["quick"]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +31,7 @@ def drawn(tmp_path, prior):
 
 def draw(tmp_path, prior, name, *words):
     """The CSV of a figure, and its command line."""
-    given = ["illustrate", name, "--prior", prior, "--device", "cpu", "--preset", "quick"]
+    given = ["illustrate", name, "--prior", prior, "--device", "cpu", "--preset", "small"]
     given += ["--runs", tmp_path / "runs", "--out", tmp_path / "figures", *words]
     said = command(*given)
     assert said.code == 0, said.err

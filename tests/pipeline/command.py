@@ -3,13 +3,22 @@
 import io
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
-from esd_bench import cli
+from esd_bench import cli, presets
+from esd_bench.spec import Choice, RunSpec
 from esd_bench.store import Run, RunStore
 from tests.tiny_prior import folder
+
+
+def small(settings: presets.Settings) -> RunSpec:
+    """The preset ``small``, of a second: small grids, few samples, few and coarse pictures."""
+    spec = presets.embedded(settings)
+    options = {"grids": (6, 12), "samples": 8, "evaluation_samples": 4}
+    scene = Choice.of("scenes", "voxels", options)
+    return replace(spec, scene=scene, views=("sphere:8", "ring:15:8"), view_size=32)
 
 
 @dataclass(frozen=True)
@@ -22,10 +31,12 @@ class Said:
 
 
 def command(*words: object) -> Said:
-    """``esd-bench`` with these words, as the console script calls it."""
+    """``esd-bench`` with these words, as the console script calls it; it knows the preset ``small``."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with (
         patch.object(sys, "argv", ["esd-bench", *map(str, words)]),
+        patch.dict(presets.PRESETS, small=small),
+        patch.dict(presets.FULL, small=presets.embedded_full),
         redirect_stdout(out),
         redirect_stderr(err),
     ):
@@ -37,12 +48,10 @@ def command(*words: object) -> Said:
 
 
 def quick(out: Path, *words: object) -> list[str]:
-    """Words of a ``generate`` of six steps of SDS and four more: tiny prior, small grids, coarse pictures."""
+    """Words of a ``generate`` of six steps of SDS and four more: the tiny prior and the preset ``small``."""
     given = [
-        *("generate", "--prior", folder(), "--steps", "6,4", "--checkpoint", "2", "--out", out),
-        *("--set", "scene.grids=6,12", "--set", "scene.samples=8"),
-        *("--set", "scene.evaluation_samples=4"),
-        *words,
+        *("generate", "--preset", "small", "--prior", folder(), "--steps", "6,4"),
+        *("--checkpoint", "2", "--out", out, *words),
     ]
     return [str(word) for word in (*given, *(() if "--prompt" in words else ("--prompt", "a")))]
 
@@ -57,3 +66,10 @@ def only(out: Path, **filters: object) -> Run:
     """The one run there."""
     (run,) = RunStore(out).find(**filters)
     return run
+
+
+if __name__ == "__main__":
+    said = command(*sys.argv[1:])
+    sys.stdout.write(said.out)
+    sys.stderr.write(said.err)
+    sys.exit(said.code)

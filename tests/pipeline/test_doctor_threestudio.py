@@ -48,14 +48,14 @@ def test_nothing_is_there(tmp_path):
     assert done.code == 2
     assert "threestudio: missing; say where it is, --threestudio DIR" in done.out
     assert "interpreter no-such-python: missing" in done.out
-    assert "no launch.py" in facts(tmp_path)["threestudio"].value
+    assert "no launch.py" in facts(tmp_path, "no-such-python")["threestudio"].value
 
 
 @pytest.mark.parametrize("name", ["configs/prolificdreamer.yaml", threestudio.TETS])
 def test_files_that_are_missing(tmp_path, name):
     home = checkout(tmp_path / "home")
     (home / name).unlink()
-    assert facts(home)[name].value == "missing"
+    assert facts(home, interpreter(tmp_path, said(GOOD)))[name].value == "missing"
 
 
 @pytest.mark.parametrize(

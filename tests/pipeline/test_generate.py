@@ -101,10 +101,10 @@ def test_the_second_time_nothing_is_missing(undisturbed):
 
 
 def test_kill_9_in_the_middle_changes_nothing(undisturbed, tmp_path):
-    """The real command in a process group of its own, killed as soon as there is a checkpoint."""
+    """The command in a process group of its own, killed as soon as there is a checkpoint."""
     words = quick(tmp_path / "runs", "-m", "esd")
     child = subprocess.Popen(
-        [sys.executable, "-m", "esd_bench.cli", *words],
+        [sys.executable, "-m", "tests.pipeline.command", *words],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
@@ -240,8 +240,8 @@ def test_particles_share_a_student_and_resume(tmp_path, monkeypatch):
 
 def test_views_that_were_not_stored_are_rendered_from_the_scene(undisturbed):
     run = only(undisturbed, seed=0)
-    stored = views_of(run, "ring:15:36")
-    again = look(stored_scene(run), protocol("ring:15:36", run.spec.view_size), "ring:15:36")
+    stored = views_of(run, "ring:15:8")
+    again = look(stored_scene(run), protocol("ring:15:8", run.spec.view_size), "ring:15:8")
     assert again.digest == stored.digest
     some = views_of(run, "band:0:30:4")
     assert len(some) == 4

@@ -47,7 +47,8 @@ def test_against_the_definition(form):
 
 @pytest.mark.parametrize("form", TABLE)
 def test_monotone_and_inside_its_bounds(form):
-    levels = [at(dreamtime(form), i / 500) for i in range(500)]
+    schedule = dreamtime(form)
+    levels = [at(schedule, i / 500) for i in range(500)]
     assert levels == sorted(levels, reverse=True)
     assert 20 <= levels[-1] <= levels[0] <= 980
 

@@ -13,6 +13,7 @@ import torch
 from esd_bench import plugins
 from esd_bench.methods import Predictions, View
 from esd_bench.store import RunStore
+from tests.pipeline.command import command
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
@@ -46,20 +47,15 @@ def test_the_ten_line_method_is_its_equation(mine):
 
 def test_a_new_method_is_one_new_file(mine, tmp_path):
     """Acceptance: the file runs as ``--method ./mine.py``, resumes, and has a name in tables."""
-    from typer.testing import CliRunner
-
-    from esd_bench.cli import app
-
-    command = ["generate", "--method", str(mine), "--set", "keep=0.25", "--prompt", "a red cat"]
-    command += ["--steps", "2,1", "--device", "cpu", "--out", str(tmp_path / "runs")]
-    done = CliRunner().invoke(app, command, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
+    words = ["generate", "--method", mine, "--set", "keep=0.25", "--prompt", "a red cat"]
+    words += ["--preset", "small", "--steps", "2,1", "--device", "cpu", "--out", tmp_path / "runs"]
+    done = command(*words)
+    assert done.code == 0, done.err
     (run,) = RunStore(tmp_path / "runs").find()
     assert run.record.status == "finished"
     assert run.spec.method.get("keep") == 0.25
     assert run.record.label == "MINE"
-    again = CliRunner().invoke(app, command, catch_exceptions=False)
-    assert "nothing is missing" in again.output
+    assert "nothing is missing" in command(*words).out
 
 
 def _options(words: list[str]) -> tuple[str, set[str]]:

@@ -71,7 +71,7 @@ def brought(code: str) -> set[str]:
 def test_the_frechet_distance_needs_no_model_library():
     loaded = brought("from esd_bench.metrics.fid import frechet_distance")
     assert not loaded & (
-        OPTIONAL | {"typer", "rich", "pandas", "matplotlib", "jinja2", "PIL", "safetensors"}
+        OPTIONAL | {"timm", "typer", "rich", "pandas", "matplotlib", "jinja2", "PIL", "safetensors"}
     )
 
 

@@ -132,7 +132,9 @@ def test_the_paper_in_the_prose():
 # ---- the detectors -------------------------------------------------------------------------------------------------
 
 
-def test_the_fixtures_prose():
+def test_the_fixtures_prose(monkeypatch):
+    """The intervals are but compared: a tenth of the resamples will do."""
+    monkeypatch.setattr(agreement, "RESAMPLES", 1000)
     frame = gather(ROOT / "reports/validation/fixtures.csv.gz")
     wide = assets(frame)
     things = int((wide["amount"] == 0).sum())
