@@ -6,15 +6,16 @@ the sums are worked out once for each pair of prompts, and a resample only weigh
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int, Int8
 
 from esd_bench.stats import RESAMPLES, SEED
 
 Numbers = Float64[np.ndarray, " n"]
-Pairs = Float64[np.ndarray, "n n"]
+Pairs = Float64[np.ndarray, "c c"]
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,15 @@ def auc(score: Numbers, truth: Bool[np.ndarray, " n"], clusters: Iterable[str]) 
     >>> auc(np.array([1.0, 2.0, 3.0, 4.0]), np.array([False, False, True, True]), "abab").value
     1.0
     """
-    x, y, groups = _known(score, np.asarray(truth, float), clusters)
-    pairs = np.outer(y, 1 - y)
-    wins = pairs * (np.sign(x[:, None] - x[None]) + 1) / 2
-    return _estimate([wins, pairs], groups, lambda w, n: w / n)
+    x, y, which = _known(score, np.asarray(truth, float), clusters)
+    holds, count = y == 1, _count(which)
+    wins = np.empty((count, count))
+    for k in range(count):
+        others = np.sort(x[~holds & (which == k)])
+        below, upto = (others.searchsorted(x[holds], side) for side in ("left", "right"))
+        wins[:, k] = np.bincount(which[holds], (below + upto) / 2, count)
+    sizes = [np.bincount(which[own], minlength=count) for own in (holds, ~holds)]
+    return _estimate([wins, np.outer(*sizes).astype(float)], len(x), lambda w, n: w / n)
 
 
 def tau(score: Numbers, other: Numbers, clusters: Iterable[str]) -> Estimate:
@@ -49,9 +55,14 @@ def tau(score: Numbers, other: Numbers, clusters: Iterable[str]) -> Estimate:
     >>> tau(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0]), "abc").value.__round__(3)
     0.333
     """
-    x, y, groups = _known(score, other, clusters)
-    a, b = (np.sign(v[:, None] - v[None]) for v in (x, y))
-    return _estimate([a * b, abs(a), abs(b)], groups, lambda s, t, u: s / np.sqrt(t * u))
+    x, y, which = _known(score, other, clusters)
+    count = _count(which)
+    sums = [np.empty((count, count)) for _ in range(3)]
+    for k in range(count):
+        a, b = (_signs(v[which == k], v) for v in (x, y))
+        for one, made in zip((a * b, abs(a), abs(b)), sums, strict=True):
+            made[k] = np.bincount(which, one.sum(0), count)
+    return _estimate(sums, len(x), lambda s, t, u: s / np.sqrt(t * u))
 
 
 def roc(
@@ -71,26 +82,42 @@ def roc(
 
 def _known(
     x: Numbers, y: Numbers, clusters: Iterable[str]
-) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"], Float64[np.ndarray, "m c"]]:
-    """Assets with both numbers, and which cluster each is of (one-hot)."""
+) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+    """Assets with both numbers, and the number of the cluster that each is of."""
     known = ~(np.isnan(x) | np.isnan(y))
-    names, which = np.unique(np.asarray(list(clusters))[known], return_inverse=True)
-    return x[known], y[known], np.eye(len(names))[which]
+    _, which = np.unique(np.asarray(list(clusters))[known], return_inverse=True)
+    return x[known], y[known], which
 
 
-def _estimate(
-    sums: list[Pairs], groups: Float64[np.ndarray, "n c"], ratio: Callable[..., Any]
-) -> Estimate:
-    """A ratio of sums over pairs, for all assets and for resampled clusters."""
-    n, count = groups.shape
+def _count(which: Int[np.ndarray, " n"]) -> int:
+    return int(which.max(initial=-1)) + 1
+
+
+def _signs(
+    x: Float64[np.ndarray, " m"], others: Float64[np.ndarray, " n"]
+) -> Int8[np.ndarray, "m n"]:
+    """1 where a number is larger than one of the others, -1 where it is smaller."""
+    larger, smaller = x[:, None] > others, x[:, None] < others
+    return larger.view(np.int8) - smaller.view(np.int8)
+
+
+@lru_cache(maxsize=4)
+def _draws(count: int, resamples: int, seed: int) -> Float64[np.ndarray, "r c"]:
+    """How often each resample holds each cluster."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(count, np.full(count, 1 / count), resamples).astype(float)
+
+
+def _estimate(sums: list[Pairs], n: int, ratio: Callable[..., Any]) -> Estimate:
+    """A ratio of sums over pairs of clusters, for all assets and for resampled clusters."""
+    count = len(sums[0])
     if n < 2 or any(not one.any() for one in sums[1:]):
         return Estimate(None, None, n)
     value = float(ratio(*(one.sum() for one in sums)))
     if count < 2:
         return Estimate(value, None, n)
-    draws = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    weights = draws.astype(float)
-    totals = [((weights @ (groups.T @ one @ groups)) * weights).sum(1) for one in sums]
+    weights = _draws(count, RESAMPLES, SEED)
+    totals = [((weights @ one) * weights).sum(1) for one in sums]
     defined = np.all([total > 0 for total in totals[1:]], axis=0)
     low, high = np.quantile(ratio(*(total[defined] for total in totals)), [0.025, 0.975])
     return Estimate(value, (float(low), float(high)), n)

@@ -6,7 +6,7 @@ be made again from committed scores without the runs.
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def gather(root: Path | str, only: Mapping[str, Any] | None = None) -> pd.DataFr
         ValueError: for a broken file, naming it, or when no finished run is left.
     """
     path = Path(root)
-    frame = _from_csv(path) if path.is_file() else _from_runs(path)
+    frame = read_scores(path) if path.is_file() else _from_runs(path)
     chosen = {k: [*map(str, v if isinstance(v, list) else [v])] for k, v in (only or {}).items()}
     for name, values in chosen.items():
         if name not in FILTERS:
@@ -61,17 +61,25 @@ def _one_suite_each(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(prompt=frame["prompt"].where(~shared, full))
 
 
-def _from_csv(path: Path) -> pd.DataFrame:
+def read_scores(path: Path, more: Sequence[str] = ()) -> pd.DataFrame:
+    """A CSV of :func:`write_scores` as it is, with the columns of :data:`COLUMNS` and those named.
+
+    Raises:
+        ValueError: naming a file that holds no scores.
+    """
+    names = [*COLUMNS, *more]
     try:
         frame = pd.read_csv(
             path,
-            dtype={name: str for name in COLUMNS if name not in COUNTS},
+            dtype={x: float if x == "value" else str for x in names if x not in COUNTS},
             keep_default_na=False,
-        )
-        # Python's own parser, because that of pandas may be off by a bit.
-        values = [float(text) if text else math.nan for text in frame["value"]]
-        words = {x: frame[x].map(back) for x in COLUMNS if x not in (*COUNTS, "value")}
-        return frame.assign(value=values, **words)[list(COLUMNS)]
+            na_values={"value": [""]},
+            # Python's own parser of numbers, because that of pandas may be off by a bit.
+            float_precision="round_trip",
+        )[names]
+        words = [x for x in names if x not in (*COUNTS, "value")]
+        known = {x: {text: back(text) for text in frame[x].unique()} for x in words}
+        return frame.assign(**{x: frame[x].map(known[x]) for x in words})
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} holds no scores: {error}") from None
 

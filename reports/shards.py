@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from esd_bench.spec import shard
-
 
 def parser(what: str | None, runs: str, out: Path) -> argparse.ArgumentParser:
     """A command line with what every study takes."""
@@ -27,6 +25,8 @@ def missing(
     names: Sequence[str], stored: Callable[[str], bool], a: argparse.Namespace
 ) -> Iterator[str]:
     """The units to be made here, one by one, as long as there is time for another like the longest so far."""
+    from esd_bench.spec import shard
+
     begun, longest = time.time(), 0.0
     for name in shard([x for x in names if a.only in x and not stored(x)], a.shard):
         start = time.time()
