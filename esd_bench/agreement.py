@@ -56,12 +56,16 @@ def tau(score: Numbers, other: Numbers, clusters: Iterable[str]) -> Estimate:
     0.333
     """
     x, y, which = _known(score, other, clusters)
-    count = _count(which)
-    sums = [np.empty((count, count)) for _ in range(3)]
+    order, count = np.argsort(which, kind="stable"), _count(which)
+    x, y, which = x[order], y[order], which[order]
+    start = np.searchsorted(which, np.arange(count + 1))
+    sums = [np.zeros((count, count)) for _ in range(3)]
     for k in range(count):
-        a, b = (_signs(v[which == k], v) for v in (x, y))
+        # The sums are symmetric, so each cluster is set against itself and those after it.
+        own, rest = slice(start[k], start[k + 1]), slice(start[k], None)
+        a, b = (_signs(v[own], v[rest]) for v in (x, y))
         for one, made in zip((a * b, abs(a), abs(b)), sums, strict=True):
-            made[k] = np.bincount(which, one.sum(0), count)
+            made[k] = made[:, k] = np.bincount(which[rest], one.sum(0), count) + made[k]
     return _estimate(sums, len(x), lambda s, t, u: s / np.sqrt(t * u))
 
 

@@ -1,7 +1,7 @@
 """The study's tables, figures and verdict out of its stored units: ``make paper``, or ``python -m reports.embedded.paper``.
 
-    python -m reports.embedded.paper                       everything, and the pages' tables
-    python -m reports.embedded.paper show collapse         one stored table, as pages hold it
+    python -m reports.embedded.paper                       everything, and the tables of README.md
+    python -m reports.embedded.paper show collapse         one stored table, as README.md holds it
 
 Rerun it at any time: arms that lack a seed count as cut and are named. No torch.
 """
@@ -9,20 +9,36 @@ Rerun it at any time: arms that lack a seed count as cut and are named. No torch
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1]
 ENDINGS = {"csv": "csv", "latex": "tex", "markdown": "md"}
+RULED = {
+    "primary": "Primary family: ESD against the same with λ = 0",
+    "vsd": "Secondary: ESD against VSD as published, by the rule of the primary family",
+    "exact": "Exploratory: ESD with the exact student against the same with λ = 0, by the rule of the primary family",
+}
+"""Families to which the protocol's rule is applied -> their tables' titles."""
 
 
-def write(folder: Path) -> list[Path]:
-    """Everything; returns what was written.
+def write(folder: Path) -> Iterator[Path]:
+    """Everything, one file after the other.
 
     Raises:
         ValueError: in one line, where a unit is not what the protocol wants.
     """
     from esd_bench.formats import render
-    from reports.embedded.paper import bodies, outcomes, units, verdict
+    from reports.embedded.paper import (
+        beside,
+        bodies,
+        judged,
+        judgements,
+        outcomes,
+        pictures,
+        units,
+        verdict,
+    )
 
     study = units.read(folder)
     means, tests = outcomes.means(study), outcomes.exploratory(study)
@@ -31,25 +47,31 @@ def write(folder: Path) -> list[Path]:
         "vsd": outcomes.family(study, "vsd"),
         "exact": outcomes.family(study, student="exact"),
     }
+    seen = judged.Judged(study)
     tables = {name: bodies.outcomes(study, name, means) for name in bodies.SETS}
-    tables |= {name: bodies.rule(study, x, TITLES[name]) for name, x in families.items()}
+    tables |= {name: bodies.rule(study, families[name], title) for name, title in RULED.items()}
     tables |= {f"explored-{x}": bodies.explored(study, x, tests) for x in bodies.SETS}
-    tables["seconds"] = bodies.seconds(study)
-    written = []
+    tables |= {f"table{x}": beside.body(study, x) for x in (1, 2, 3)}
+    tables |= {
+        "metrics": judgements.metrics(seen),
+        "views": judgements.views(seen),
+        "within": judgements.within(seen),
+        "told": judgements.told(seen, right=True),
+        "misled": judgements.told(seen, right=False),
+        "seconds": bodies.seconds(study),
+    }
     for name, body in tables.items():
         for format, ending in ENDINGS.items():
             text = render(format, body).rstrip("\n") + "\n"
-            written.append(_stored(folder / "tables" / f"{name}.{ending}", text))
-    written.append(_stored(folder / "tables.html", render("html", *tables.values())))
-    written.append(_stored(folder / "verdict.md", verdict.page(study, families, [])))
-    return written
-
-
-TITLES = {
-    "primary": "Primary family: ESD against the same with λ = 0",
-    "vsd": "Secondary: ESD against VSD as published, by the rule of the primary family",
-    "exact": "Exploratory: ESD with the exact student against the same with λ = 0, by the rule of the primary family",
-}
+            yield _stored(folder / "tables" / f"{name}.{ending}", text)
+    yield _stored(folder / "tables.html", render("html", *tables.values()))
+    said = judged.sentences(seen)
+    yield _stored(folder / "verdict.md", verdict.page(study, families, said))
+    yield _stored(folder / "tables" / "answers.md", verdict.answers(study, families, said))
+    figures = folder / "figures"
+    yield pictures.forest(study, families["primary"].tests, tests, figures / "differences.png")
+    yield pictures.areas(seen, figures / "metrics.png")
+    yield pictures.clouds(seen, figures / "clouds.png")
 
 
 def _stored(path: Path, text: str) -> Path:
@@ -58,31 +80,40 @@ def _stored(path: Path, text: str) -> Path:
     return path
 
 
+def fill(page: Path) -> Path:
+    """The page with its tables made anew."""
+    from reports.tables import filled
+
+    return _stored(page, filled(page.read_text(encoding="utf-8")))
+
+
 def show(name: str, folder: Path) -> str:
-    """A stored table, or a line that it is not there yet."""
+    """A stored table, or a line that says that it is not there yet."""
     path = folder / "tables" / f"{name}.md"
     return path.read_text(encoding="utf-8") if path.is_file() else "*Not made yet.*\n"
 
 
 def main() -> None:
-    """The command line: exit code 2 and one line where something is wrong."""
+    """The command line: one line and exit code 2 where something is wrong."""
     how = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="paper", description=__doc__, formatter_class=how)
     parser.add_argument("act", nargs="?", choices=("write", "show"), default="write")
-    parser.add_argument("table", nargs="?", help="with show: which one")
+    parser.add_argument("table", nargs="?", default="answers", help="with show: which one")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="that holds arms.json, units")
     a = parser.parse_args()
     if a.act == "show":
         sys.stdout.write(show(a.table, a.folder))
         return
-    start = time.time()
+    start, count = time.time(), 0
     try:
-        written = write(a.folder)
+        for path in write(a.folder):
+            print(path)
+            count += 1
     except ValueError as error:
         parser.exit(2, f"error: {error}\n")
-    for path in written:
-        print(path)
-    print(f"{len(written)} files in {time.time() - start:.0f} s")
+    if (a.folder / "README.md").is_file():
+        print(fill(a.folder / "README.md"))
+    print(f"{count} files in {time.time() - start:.0f} s, besides README.md")
 
 
 if __name__ == "__main__":

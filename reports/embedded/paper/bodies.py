@@ -34,7 +34,8 @@ def checked(study: Study, body: Body) -> Body:
 def notes(study: Study, of: Iterable[Arm] = ()) -> tuple[str, ...]:
     """Prompts and seeds, failures of all arms or of some, and the arms that are cut."""
     labels = [arm.label for arm in of or study.arms]
-    return (*footnotes(study.main[study.main["label"].isin(labels)]), *absent(study))
+    own = study.main[study.main["label"].isin(labels)]
+    return (*(footnotes(own) if len(own) else ()), *absent(study))
 
 
 def absent(study: Study) -> list[str]:

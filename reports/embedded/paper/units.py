@@ -145,8 +145,15 @@ class Study:
 
 
 def wanted(folder: Path) -> tuple[dict[str, str], tuple[int, ...], list[Arm]]:
-    """Prompts (id -> text), seeds and arms of the protocol."""
-    told = json.loads((folder / "arms.json").read_text(encoding="utf-8"))
+    """Prompts (id -> text), seeds and arms of the protocol.
+
+    Raises:
+        ValueError: where nothing says what they are.
+    """
+    path = folder / "arms.json"
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; reports/embedded/study.py --describe writes it")
+    told = json.loads(path.read_text(encoding="utf-8"))
     arms = [Arm(name=name, **facts) for name, facts in told["arms"].items()]
     return told["prompts"], tuple(told["seeds"]), arms
 

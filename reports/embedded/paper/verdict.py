@@ -105,31 +105,40 @@ def signed(value: float, digits: int) -> str:
     return text if text.startswith("-") or not float(text) else f"+{text}"
 
 
-def section(study: Study, title: str, question: str, family: Family, label: str = "") -> list[str]:
-    """A heading, the answer and its reasons, and all tests of the family."""
-    found = answer(family)
+SECTIONS = {
+    "primary": ("Does the entropy of ESD tame the Janus problem?", "", "ESD against the same without entropy."),
+    "vsd": ("ESD against VSD as published", "secondary", "ESD against VSD, whose dropout of the camera differs, too."),
+    "exact": ("With the exact student", "exploratory", "ESD against the same without entropy, both with the exact student."),
+}  # fmt: skip
+"""Family -> heading, what it is named, and what is compared."""
+METRICS = "Which metric would have told?"
+
+
+def short_answer(family: Family, what: str) -> str:
+    """Yes, no or undecided, and why."""
     if not any(test.made for test in family.tests):
-        return [f"## {title} ({label})", "", f"{question} **Not tested**: its arms are cut.", ""]
-    marked = f" ({label})" if label else ""
-    lines = [
-        f"## {title}{marked}",
-        "",
-        f"{question} **{found.kind}.** {_why(study, family, found)}",
-        "",
-    ]
+        return f"{what} **Not tested**: its arms are cut."
+    found = answer(family)
+    return f"{what} **{found.kind}.** {_why(family, found)}"
+
+
+def section(study: Study, name: str, family: Family) -> list[str]:
+    """A heading, the answer and its reasons, and all tests of the family."""
+    title, label, what = SECTIONS[name]
+    lines = [f"## {title}" + (f" ({label})" if label else ""), "", short_answer(family, what), ""]
+    if not any(test.made for test in family.tests):
+        return lines
     lines += [f"* {told(study, test, 'Holm')}" for test in family.tests]
     worst = [test for test in family.worst if test.score == "janus_rate"]
     if worst:
-        lines += [
-            "",
-            "Runs failed; in the worst case (Janus rate 1 for those of the first arm, 0 for those of the second):",
-            "",
-        ]
-        lines += [f"* {told(study, test, 'Holm')}" for test in worst]
+        lines += ["", f"{WORST}:", "", *(f"* {told(study, test, 'Holm')}" for test in worst)]
     return [*lines, ""]
 
 
-def _why(study: Study, family: Family, found: Answer) -> str:
+WORST = "Runs failed; in the worst case (Janus rate 1 for failed runs of the first arm, 0 for those of the second)"
+
+
+def _why(family: Family, found: Answer) -> str:
     rates = [x for x in family.tests if x.score == "janus_rate"]
     said = {
         "Yes": f"The Janus rate is lower by {ENOUGH} or more with an adjusted p below {LEVEL}, and neither success nor R speaks against it: "
@@ -173,23 +182,35 @@ def _names(tests: Sequence[Test], sign: bool = False) -> str:
     return "; ".join(_name(test) + x for test, x in zip(tests, way, strict=True))
 
 
+def made_of(study: Study) -> str:
+    """How many arms, prompts, seeds and failures stand behind a page."""
+    total = len(study.arms) + len(study.cut)
+    lost = sum(study.failed.values())
+    cut = f" Cut: {'; '.join(x.label for x in study.cut)}." if study.cut else ""
+    return f"{len(study.arms)} of {total} arms, {len(study.prompts)} prompts × {len(study.seeds)} seeds each, {lost} of {len(study.runs)} runs failed.{cut}"
+
+
 def page(study: Study, families: dict[str, Family], metrics: Sequence[str]) -> str:
     """``verdict.md``, whole."""
-    total = len(study.arms) + len(study.cut)
-    cut = f" Cut: {'; '.join(x.label for x in study.cut)}." if study.cut else ""
-    lost = sum(study.failed.values())
     lines = [
         "# Verdict",
         "",
-        f"Written by `make paper` from the stored units, by the rules of [the protocol](../../docs/protocol.md): {len(study.arms)} of {total} arms, "
-        f"{len(study.prompts)} prompts × {len(study.seeds)} seeds each, {lost} of {len(study.runs)} runs failed.{cut} Conclusions are about the "
+        f"Written by `make paper` from the stored units, by the rules of [the protocol](../../docs/protocol.md): {made_of(study)} Conclusions are about the "
         "prior `embedded-biased`.",
         "",
-        *section(study, "Does the entropy of ESD tame the Janus problem?", "ESD against the same without entropy.", families["primary"]),
-        *section(study, "ESD against VSD as published", "ESD against VSD, whose dropout of the camera differs, too.", families["vsd"], "secondary"),
-        *section(study, "With the exact student", "ESD against the same without entropy, both with the exact student.", families["exact"], "exploratory"),
-        "## Which metric would have told?",
+        *(line for name, family in families.items() for line in section(study, name, family)),
+        f"## {METRICS}",
         "",
         *metrics,
-    ]  # fmt: skip
+    ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def answers(study: Study, families: dict[str, Family], metrics: Sequence[str]) -> str:
+    """The answers alone, as a list."""
+    lines = [f"{made_of(study)}", ""]
+    for name, family in families.items():
+        title, label, what = SECTIONS[name]
+        lines.append(f"* {title}{f' ({label})' if label else ''}: {short_answer(family, what)}")
+    lines += [f"* {METRICS} {metrics[0]}", *(f"  {x}" for x in metrics[2:])]
+    return "\n".join(lines) + "\n"
