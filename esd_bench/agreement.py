@@ -4,7 +4,7 @@ Assets of one prompt are alike, so the bootstrap draws whole prompts. Both numbe
 the sums are worked out once for each pair of prompts, and a resample only weighs them: exact, and as fast as a table.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,7 +27,7 @@ class Estimate:
     n: int
 
 
-def auc(score: Numbers, truth: Bool[np.ndarray, " n"], clusters: Iterable[str]) -> Estimate:
+def auc(score: Numbers, truth: Bool[np.ndarray, " n"], clusters: Iterable[Hashable]) -> Estimate:
     """Area under the ROC curve: how often an asset of which the truth holds has the larger score, ties counting half.
 
     .5 is chance, 1 perfect, below .5 the wrong way round. Assets without a score (NaN) are left out. None where the truth
@@ -47,7 +47,7 @@ def auc(score: Numbers, truth: Bool[np.ndarray, " n"], clusters: Iterable[str]) 
     return _estimate([wins, np.outer(*sizes).astype(float)], len(x), lambda w, n: w / n)
 
 
-def tau(score: Numbers, other: Numbers, clusters: Iterable[str]) -> Estimate:
+def tau(score: Numbers, other: Numbers, clusters: Iterable[Hashable]) -> Estimate:
     """Kendall's tau-b of two numbers of each asset; 0 is no agreement, 1 the same order.
 
     Assets that lack either are left out. None where one of the two never varies.
@@ -85,7 +85,7 @@ def roc(
 
 
 def _known(
-    x: Numbers, y: Numbers, clusters: Iterable[str]
+    x: Numbers, y: Numbers, clusters: Iterable[Hashable]
 ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"], Int[np.ndarray, " m"]]:
     """Assets with both numbers, and the number of the cluster that each is of."""
     known = ~(np.isnan(x) | np.isnan(y))

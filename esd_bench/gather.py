@@ -71,15 +71,14 @@ def read_scores(path: Path, more: Sequence[str] = ()) -> pd.DataFrame:
     try:
         frame = pd.read_csv(
             path,
-            dtype={x: float if x == "value" else str for x in names if x not in COUNTS},
+            dtype=dict.fromkeys((x for x in names if x not in COUNTS), str),
             keep_default_na=False,
-            na_values={"value": [""]},
-            # Python's own parser of numbers, because that of pandas may be off by a bit.
-            float_precision="round_trip",
         )[names]
+        # Python's own parser, because that of pandas may be off by a bit.
+        values = [float(text) if text else math.nan for text in frame["value"]]
         words = [x for x in names if x not in (*COUNTS, "value")]
         known = {x: {text: back(text) for text in frame[x].unique()} for x in words}
-        return frame.assign(**{x: frame[x].map(known[x]) for x in words})
+        return frame.assign(value=values, **{x: frame[x].map(known[x]) for x in words})
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} holds no scores: {error}") from None
 

@@ -103,7 +103,7 @@ def hierarchical_intervals(
     numbers, counts = values[~np.isnan(values[..., 0])], there.sum(1)
     start = np.cumsum(counts) - counts
     rng, means = np.random.default_rng(seed), []
-    for size in sizes(max(len(counts), len(numbers) // 4), resamples):
+    for size in sizes(len(counts), resamples):
         drawn = rng.integers(0, len(counts), (size, len(counts)))
         have, rows = counts[drawn], len(numbers) * np.arange(size)[:, None]
         held = np.zeros(size * len(numbers))

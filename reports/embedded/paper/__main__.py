@@ -20,6 +20,11 @@ RULED = {
     "exact": "Exploratory: ESD with the exact student against the same with λ = 0, by the rule of the primary family",
 }
 """Families to which the protocol's rule is applied -> their tables' titles."""
+FIGURES = {
+    "differences.png": "Differences of all arms from ESD (0) in the Janus rate and in success, with intervals",
+    "metrics.png": "AUC of every metric for a Janus, with intervals",
+    "clouds.png": "Metrics over the Janus rate, a dot an asset",
+}
 
 
 def write(folder: Path) -> Iterator[Path]:
@@ -88,7 +93,9 @@ def fill(page: Path) -> Path:
 
 
 def show(name: str, folder: Path) -> str:
-    """A stored table, or a line that says that it is not there yet."""
+    """A stored table, or a figure (``NAME.png``), or a line that says that it is not there yet."""
+    if name.endswith(".png") and (folder / "figures" / name).is_file():
+        return f"![{FIGURES.get(name, name)}](figures/{name})\n"
     path = folder / "tables" / f"{name}.md"
     return path.read_text(encoding="utf-8") if path.is_file() else "*Not made yet.*\n"
 
@@ -111,9 +118,10 @@ def main() -> None:
             count += 1
     except ValueError as error:
         parser.exit(2, f"error: {error}\n")
-    if (a.folder / "README.md").is_file():
-        print(fill(a.folder / "README.md"))
-    print(f"{count} files in {time.time() - start:.0f} s, besides README.md")
+    if a.folder.resolve() == FOLDER.resolve():
+        print(fill(FOLDER / "README.md"))
+        count += 1
+    print(f"{count} files in {time.time() - start:.0f} s")
 
 
 if __name__ == "__main__":

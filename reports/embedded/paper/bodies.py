@@ -34,7 +34,8 @@ def checked(study: Study, body: Body) -> Body:
 def notes(study: Study, of: Iterable[Arm] = ()) -> tuple[str, ...]:
     """Prompts and seeds, failures of all arms or of some, and the arms that are cut."""
     labels = [arm.label for arm in of or study.arms]
-    own = study.main[study.main["label"].isin(labels)]
+    runs = study.runs.reset_index()
+    own = runs[runs["label"].isin(labels)]
     return (*(footnotes(own) if len(own) else ()), *absent(study))
 
 
@@ -52,7 +53,7 @@ def n_of(study: Study, prompts: int) -> str:
 
 def columns(study: Study, scores: Iterable[str]) -> tuple[Column, ...]:
     """Of outcomes, none of which is marked as best: what wins is for the tests to say."""
-    return tuple(replace(column(study.main, x), mark=False) for x in scores)
+    return tuple(replace(column(study.kinds, x), mark=False) for x in scores)
 
 
 def outcomes(study: Study, name: str, means: dict[tuple[str, str], Mean]) -> Body:
@@ -116,7 +117,7 @@ def rule(study: Study, family: Family, title: str) -> Body:
 
 
 def _tested(study: Study, test: Test, group: str) -> tuple[tuple[str, ...], tuple[Cell, ...]]:
-    shown = column(study.main, test.score)
+    shown = column(study.kinds, test.score)
     named = f"{test.first.bare} − {test.second.bare}"
     lost = [str(study.failed.get(x.label, 0)) for x in (test.first, test.second)]
     if not test.made:

@@ -55,12 +55,15 @@ class Judged:
         codes = pd.factorize(wide["prompt"])[0]
         return wide.assign(**{x: facts[x].to_numpy() for x in facts}, cluster=codes)
 
+    @cached_property
+    def groups(self) -> dict[str, pd.DataFrame]:
+        """Wording or label -> its assets."""
+        wide = self.assets
+        return {str(x): own for by in ("wording", "label") for x, own in wide.groupby(by)}
+
     def of(self, words: bool = True, label: str = "") -> pd.DataFrame:
         """Those made with view words, or without; or those of an arm."""
-        wide = self.assets
-        if label:
-            return wide[wide["label"] == label]
-        return wide[wide["wording"] == WORDINGS[not words]]
+        return self.groups.get(label or WORDINGS[not words], self.assets[:0])
 
     def has(self, score: str) -> bool:
         """Whether any asset has it."""
@@ -78,7 +81,7 @@ class Judged:
 
     def heading(self, score: str) -> Column:
         """Name and direction of a score, whatever its views."""
-        return column(self.study.main, score.partition("@")[0])
+        return column(self.study.kinds, score.partition("@")[0])
 
     def raw(self, run: str, score: str) -> float:
         """A score as it was measured."""

@@ -83,7 +83,7 @@ class Study:
         arms: those that are not cut, in the protocol's order.
         cut: those that lack a seed.
         missing: units that are not stored.
-        prompts: ids, in the suite's order.
+        prompts: ids, in the order in which all tables of the suite draw them.
         seeds: of every arm.
         scores: tidy scores of the arms that are not cut, with the column ``pass``.
         facts: the stored JSON of every unit there is, those of cut arms too.
@@ -115,6 +115,11 @@ class Study:
             (self.scores["pass"] == "main") & ~self.scores["score"].str.contains("@")
         ]
         return rows[list(COLUMNS)]
+
+    @cached_property
+    def kinds(self) -> pd.DataFrame:
+        """A row of ``main`` for every way in which a score was measured: enough to head its column."""
+        return self.main.drop_duplicates(["score", "n", "key"])
 
     @cached_property
     def arrays(self) -> dict[tuple[str, str], np.ndarray]:
@@ -186,7 +191,9 @@ def read(folder: Path) -> Study:
     missing = [unit for own in names.values() for unit in own if unit not in facts]
     cut = [arm for arm in arms if arm not in whole]
     scores = pd.concat(frames, ignore_index=True)
-    return Study(tuple(whole), tuple(cut), tuple(missing), tuple(prompts), seeds, scores, facts)
+    return Study(
+        tuple(whole), tuple(cut), tuple(missing), tuple(sorted(prompts)), seeds, scores, facts
+    )
 
 
 def _known(folder: Path, names: set[str]) -> None:

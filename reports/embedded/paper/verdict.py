@@ -9,6 +9,8 @@ from reports.embedded.paper.units import RATE, Study
 
 ENOUGH, POINTS, LEVEL = 0.05, 10.0, 0.05
 """Least difference in the Janus rate and in success (percentage points) that counts, and the level of the tests."""
+ROUNDING = 1e-9
+"""Means of the same numbers over other seeds must tie."""
 UNITS = {"janus_rate": ("Janus rate", 3, ""), RATE: ("success", 1, " points")}
 
 
@@ -65,7 +67,7 @@ def _spoilt(family: Family, test: Test) -> str:
     for name, made in (("success", success.made), ("R", guard)):
         if not made or not made.interval:
             return f"{name} has no interval"
-        if made.interval[1] < 0:
+        if made.interval[1] < -ROUNDING:
             return f"the interval of the difference in {name} lies below 0"
     worst = [x for x in family.worst if x.first == test.first and x.score == "janus_rate"]
     if worst and not _lower(worst[0]):
