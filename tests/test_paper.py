@@ -84,7 +84,7 @@ def test_a_missing_seed_cuts_an_arm_and_its_tests_have_p_of_one(tmp_path):
     said = verdict.page(study, {"primary": family}, [])
     assert "1 of 4 tests are cut" in said
     assert "not tested, an arm is cut" in said
-    assert "Cut: ESD (λ = 1);" in said
+    assert "Cut, view words (17): ESD (λ = 1); VSD;" in said
     assert "esd-entropy1-s2" in to_text(bodies.seconds(study))
     table = bodies.rule(study, family, "Primary")
     assert [cells[1].value for labels, cells in table.rows if "cut" in labels] == [1.0, 1.0]

@@ -208,8 +208,7 @@ def test_intervals_of_many_scores_are_those_of_each(prompts, seeds, holes):
     if holes and prompts > 2:
         values[0, 0] = values[3] = np.nan
     each = [stats.hierarchical_interval(values[..., k]) for k in range(3)]
-    found = stats.hierarchical_intervals(values)
-    assert found.T == pytest.approx(np.array(each), rel=1e-10)
+    np.testing.assert_allclose(stats.hierarchical_intervals(values).T, each, rtol=1e-10)
 
 
 def test_intervals_of_many_scores_need_the_same_seeds_and_two_prompts():

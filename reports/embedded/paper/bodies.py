@@ -40,10 +40,10 @@ def notes(study: Study, of: Iterable[Arm] = ()) -> tuple[str, ...]:
 
 
 def absent(study: Study) -> list[str]:
-    """The arms that are cut, named; nothing where none is."""
-    if not study.cut:
-        return []
-    return [f"Cut, for want of seeds ({len(study.cut)}): {'; '.join(x.label for x in study.cut)}."]
+    """How many arms are cut; the verdict names them."""
+    total = len(study.arms) + len(study.cut)
+    short = f"{len(study.cut)} of {total} arms are cut, for want of seeds; the verdict names them."
+    return [short] if study.cut else []
 
 
 def n_of(study: Study, prompts: int) -> str:

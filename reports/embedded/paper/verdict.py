@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from esd_bench.formats.printed import number
 from reports.embedded.paper.outcomes import Family, Test
-from reports.embedded.paper.units import RATE, Study
+from reports.embedded.paper.units import RATE, WORDINGS, Study
 
 ENOUGH, POINTS, LEVEL = 0.05, 10.0, 0.05
 """Least difference in the Janus rate and in success (percentage points) that counts, and the level of the tests."""
@@ -188,8 +188,14 @@ def made_of(study: Study) -> str:
     """How many arms, prompts, seeds and failures stand behind a page."""
     total = len(study.arms) + len(study.cut)
     lost = sum(study.failed.values())
-    cut = f" Cut: {'; '.join(x.label for x in study.cut)}." if study.cut else ""
-    return f"{len(study.arms)} of {total} arms, {len(study.prompts)} prompts × {len(study.seeds)} seeds each, {lost} of {len(study.runs)} runs failed.{cut}"
+    given = f"{len(study.prompts)} prompts × {len(study.seeds)} seeds each"
+    parts = [
+        f"{len(study.arms)} of {total} arms, {given}, {lost} of {len(study.runs)} runs failed."
+    ]
+    for wording in WORDINGS:
+        cut = [arm.bare for arm in study.cut if arm.wording == wording]
+        parts += [f"Cut, {wording} ({len(cut)}): {'; '.join(cut)}."] * bool(cut)
+    return " ".join(parts)
 
 
 def page(study: Study, families: dict[str, Family], metrics: Sequence[str]) -> str:
