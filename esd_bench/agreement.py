@@ -43,8 +43,8 @@ def auc(score: Numbers, truth: Bool[np.ndarray, " n"], clusters: Iterable[Hashab
         others = np.sort(x[~holds & (which == k)])
         below, upto = (others.searchsorted(x[holds], side) for side in ("left", "right"))
         wins[:, k] = np.bincount(which[holds], (below + upto) / 2, count)
-    sizes = [np.bincount(which[own], minlength=count) for own in (holds, ~holds)]
-    return _estimate([wins, np.outer(*sizes).astype(float)], len(x), lambda w, n: w / n)
+    sizes = [np.bincount(which[own], minlength=count).astype(float) for own in (holds, ~holds)]
+    return _estimate([wins, sizes], len(x), lambda w, n: w / n)
 
 
 def tau(score: Numbers, other: Numbers, clusters: Iterable[Hashable]) -> Estimate:
@@ -112,16 +112,29 @@ def _draws(count: int, resamples: int, seed: int) -> Float64[np.ndarray, "r c"]:
     return rng.multinomial(count, np.full(count, 1 / count), resamples).astype(float)
 
 
-def _estimate(sums: list[Pairs], n: int, ratio: Callable[..., Any]) -> Estimate:
-    """A ratio of sums over pairs of clusters, for all assets and for resampled clusters."""
+def _estimate(sums: list[Any], n: int, ratio: Callable[..., Any]) -> Estimate:
+    """A ratio of sums over pairs of clusters, for all assets and for resampled clusters.
+
+    A sum is (clusters, clusters), or two vectors whose outer product it is.
+    """
     count = len(sums[0])
-    if n < 2 or any(not one.any() for one in sums[1:]):
+    totals = [_totals(np.ones((1, count)), one) for one in sums]
+    if n < 2 or not all(total > 0 for total in totals[1:]):
         return Estimate(None, None, n)
-    value = float(ratio(*(one.sum() for one in sums)))
+    value = float(ratio(*totals)[0])
     if count < 2:
         return Estimate(value, None, n)
-    weights = _draws(count, RESAMPLES, SEED)
-    totals = [((weights @ one) * weights).sum(1) for one in sums]
+    totals = [_totals(_draws(count, RESAMPLES, SEED), one) for one in sums]
     defined = np.all([total > 0 for total in totals[1:]], axis=0)
     low, high = np.quantile(ratio(*(total[defined] for total in totals)), [0.025, 0.975])
     return Estimate(value, (float(low), float(high)), n)
+
+
+def _totals(
+    weights: Float64[np.ndarray, "r c"], one: Pairs | list[Float64[np.ndarray, " c"]]
+) -> Float64[np.ndarray, " r"]:
+    """A sum over pairs of clusters for each set of weights of the clusters."""
+    if isinstance(one, list):
+        first, second = one
+        return (weights @ first) * (weights @ second)
+    return np.einsum("rc,rc->r", weights @ one, weights)

@@ -78,7 +78,8 @@ def read_scores(path: Path, more: Sequence[str] = ()) -> pd.DataFrame:
         values = [float(text) if text else math.nan for text in frame["value"]]
         words = [x for x in names if x not in (*COUNTS, "value")]
         known = {x: {text: back(text) for text in frame[x].unique()} for x in words}
-        return frame.assign(value=values, **{x: frame[x].map(known[x]) for x in words})
+        changed = [x for x in words if any(text != kept for text, kept in known[x].items())]
+        return frame.assign(value=values, **{x: frame[x].map(known[x]) for x in changed})
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} holds no scores: {error}") from None
 

@@ -20,6 +20,11 @@ RULED = {
     "exact": "Exploratory: ESD with the exact student against the same with λ = 0, by the rule of the primary family",
 }
 """Families to which the protocol's rule is applied -> their tables' titles."""
+WIDE = {
+    "within": 4,
+    **dict.fromkeys(("explored-collapse", "explored-quality", "explored-detectors"), 3),
+}
+"""Tables that no page is wide enough for -> columns of their LaTeX's parts."""
 FIGURES = {
     "differences.png": "Differences of all arms from ESD (0) in the Janus rate and in success, with intervals",
     "metrics.png": "AUC of every metric for a Janus, with intervals",
@@ -67,7 +72,9 @@ def write(folder: Path) -> Iterator[Path]:
     }
     for name, body in tables.items():
         for format, ending in ENDINGS.items():
-            text = render(format, body).rstrip("\n") + "\n"
+            wide = format == "latex" and name in WIDE
+            parts = bodies.narrow(body, WIDE[name]) if wide else [body]
+            text = render(format, *parts).rstrip("\n") + "\n"
             yield _stored(folder / "tables" / f"{name}.{ending}", text)
     yield _stored(folder / "tables.html", render("html", *tables.values()))
     said = judged.sentences(seen)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from esd_bench import report, stats
 from esd_bench.tables import Body, Cell, Column, Table
-from esd_bench.tables._columns import column
 from esd_bench.tables._notes import footnotes
 from reports.embedded.paper.outcomes import DETECTORS, Family, Mean, Test
 from reports.embedded.paper.units import GROUPS, RATE, Arm, Study
@@ -51,9 +50,18 @@ def n_of(study: Study, prompts: int) -> str:
     return f"{prompts} × {len(study.seeds)}"
 
 
-def columns(study: Study, scores: Iterable[str]) -> tuple[Column, ...]:
-    """Of outcomes, none of which is marked as best: what wins is for the tests to say."""
-    return tuple(replace(column(study.kinds, x), mark=False) for x in scores)
+def narrow(body: Body, width: int) -> list[Body]:
+    """The table in parts of so many columns, so that each fits a printed page."""
+    starts = range(0, len(body.columns), width)
+    return [
+        replace(
+            body,
+            title=f"{body.title} Part {part} of {len(starts)}.",
+            columns=body.columns[k : k + width],
+            rows=tuple((labels, cells[k : k + width]) for labels, cells in body.rows),
+        )
+        for part, k in enumerate(starts, 1)
+    ]
 
 
 def outcomes(study: Study, name: str, means: dict[tuple[str, str], Mean]) -> Body:
@@ -67,7 +75,7 @@ def outcomes(study: Study, name: str, means: dict[tuple[str, str], Mean]) -> Bod
         * (name == "collapse")
     )
     index = ("Arms", "Method", "Prompts × seeds", "Failed")
-    body = Body(title, index, columns(study, scores), tuple(rows), notes(study), 1)
+    body = Body(title, index, tuple(map(study.heading, scores)), tuple(rows), notes(study), 1)
     return checked(study, body)
 
 
@@ -117,7 +125,7 @@ def rule(study: Study, family: Family, title: str) -> Body:
 
 
 def _tested(study: Study, test: Test, group: str) -> tuple[tuple[str, ...], tuple[Cell, ...]]:
-    shown = column(study.kinds, test.score)
+    shown = study.heading(test.score)
     named = f"{test.first.bare} − {test.second.bare}"
     lost = [str(study.failed.get(x.label, 0)) for x in (test.first, test.second)]
     if not test.made:
@@ -141,16 +149,15 @@ def explored(study: Study, name: str, tests: Sequence[Test]) -> Body:
     for arm in study.arms:
         own = [found.get((arm.name, x)) for x in scores]
         if any(own):
-            base = next(x.second.bare for x in own if x)
-            label = (arm.group, f"{arm.bare} − {base}", _named(study, arm)[3])
+            label = (arm.group, arm.bare, _named(study, arm)[3])
             rows.append((label, tuple(map(_difference, own))))
     rows.sort(key=_order)
     title = (
         f"Exploratory. {SAID[name]}: mean paired differences from ESD (λ = 0) of the same wording and student, {HOW}; p by sign flips, adjusted by "
         f"Benjamini and Hochberg over all {len(tests)} exploratory tests. ESD (.5) and (1) are tested elsewhere in the primary outcomes."
     )
-    index = ("Arms", "Difference of", "Failed")
-    body = Body(title, index, columns(study, scores), tuple(rows), notes(study), 1)
+    index = ("Arms", "Method", "Failed")
+    body = Body(title, index, tuple(map(study.heading, scores)), tuple(rows), notes(study), 1)
     return checked(study, body)
 
 

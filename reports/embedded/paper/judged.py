@@ -9,7 +9,6 @@ import pandas as pd
 from esd_bench import agreement, validation
 from esd_bench.agreement import Estimate
 from esd_bench.tables import Column
-from esd_bench.tables._columns import column
 from reports.embedded.paper.outcomes import DETECTORS
 from reports.embedded.paper.units import WORDINGS, Study
 
@@ -81,7 +80,7 @@ class Judged:
 
     def heading(self, score: str) -> Column:
         """Name and direction of a score, whatever its views."""
-        return column(self.study.kinds, score.partition("@")[0])
+        return self.study.heading(score.partition("@")[0])
 
     def raw(self, run: str, score: str) -> float:
         """A score as it was measured."""

@@ -2,7 +2,7 @@
 
 from esd_bench import stats, validation
 from esd_bench.agreement import Estimate
-from esd_bench.tables import Body, Cell, Column
+from esd_bench.tables import Body, Cell, Column, heading
 from reports.embedded.paper.bodies import absent
 from reports.embedded.paper.judged import (
     MISLED,
@@ -109,29 +109,24 @@ def told(judged: Judged, right: bool) -> Body:
     for score, found in judged.decided.items():
         if verdict(found) != kind:
             continue
-        pair = example(judged, score, right)
-        runs = [pair.janus, pair.right] if pair else []
-        said = [f"{judged.study.runs.loc[x, 'label']}: {_id(x)}" for x in runs] or ["–", "–"]
-        shown = judged.heading(score)
-        cells = [Cell(judged.raw(x, score), digits=shown.digits) for x in runs]
-        cells = [_cell(found), *(cells or [Cell(None), Cell(None)])]
-        arrow = {"higher": "↑", "lower": "↓"}.get(shown.better or "", "")
-        rows.append(((f"{shown.name} {arrow}".strip(), *said), tuple(cells)))
-    what = "tells apart" if right else "gets wrong"
-    rows = rows or [(("none", "–", "–"), (Cell(None), Cell(None), Cell(None)))]
+        shown, pair = judged.heading(score), example(judged, score, right)
+        name = heading(shown)
+        if not pair:
+            rows.append(((name, "no such pair", "–", "–"), (_cell(found), Cell(None), Cell(None))))
+            continue
+        for what, run, area in (
+            ("Janus", pair.janus, _cell(found)),
+            ("right", pair.right, Cell(None)),
+        ):
+            value, rate = judged.raw(run, score), judged.raw(run, "janus_rate")
+            cells = (area, Cell(value, digits=shown.digits), Cell(rate))
+            label = judged.study.runs.loc[run, "label"]
+            rows.append(((name, what, run.partition("/")[2], str(label)), cells))
+    rows = rows or [(("none", "–", "–", "–"), (Cell(None), Cell(None), Cell(None)))]
     title = (
-        f"Metrics that {kind}: the interval of the AUC lies {'above' if right else 'below'} {TOLD if right else MISLED}. Beside each the pair of one prompt, "
-        f"a Janus and an object that is right by the oracle's rule, that it {what} by most ranks."
+        f"Metrics that {kind}: the interval of the AUC lies {'above' if right else 'below'} {TOLD if right else MISLED}. With each the pair of one prompt, "
+        f"a Janus and an object that is right by the oracle's rule, that it {'tells apart' if right else 'gets wrong'} by most ranks."
     )
-    names = ("AUC, Janus", "Score of the Janus", "Score of the right one")
-    return Body(
-        title,
-        ("Metric", "Janus", "Right object"),
-        _columns(*names),
-        tuple(rows),
-        tuple(_counts(judged)),
-    )
-
-
-def _id(run: str) -> str:
-    return run.partition("/")[2]
+    names = _columns("AUC, Janus", "Its score", "Janus rate")
+    index = ("Metric", "Asset", "Run", "Method")
+    return Body(title, index, names, tuple(rows), tuple(_counts(judged)), 1)

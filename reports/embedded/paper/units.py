@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from esd_bench.gather import read_scores
-from esd_bench.tables import COLUMNS
+from esd_bench.tables import COLUMNS, Column
+from esd_bench.tables._columns import column
 
 WORDINGS = ("view words", "no view words")
 GROUPS = (
@@ -120,6 +121,12 @@ class Study:
     def kinds(self) -> pd.DataFrame:
         """A row of ``main`` for every way in which a score was measured: enough to head its column."""
         return self.main.drop_duplicates(["score", "n", "key"])
+
+    def heading(self, score: str) -> Column:
+        """The column of an outcome. None is marked as best: what wins is for the tests to say."""
+        made = replace(column(self.kinds, score), mark=False)
+        # KID is in the thousands on features that are not Inception's.
+        return replace(made, digits=0) if score == "kid" else made
 
     @cached_property
     def arrays(self) -> dict[tuple[str, str], np.ndarray]:
