@@ -12,6 +12,7 @@ import pytest
 from esd_bench import stats
 from esd_bench.formats import to_frame
 from esd_bench.report import build, find_table
+from reports.embedded.paper import __main__ as command
 from reports.embedded.paper import bodies, judged, judgements, outcomes, units, verdict
 from reports.embedded.paper.units import Study
 from tests import study_units
@@ -104,7 +105,7 @@ def test_families_without_any_arm_are_not_tested(tmp_path):
     study = read(tmp_path, shifted())
     families = {name: outcomes.family(study, **how) for name, how in FAMILIES.items()}
     said = verdict.page(study, families, [])
-    assert said.count("**Not tested**") == 2
+    assert said.count("**Undecided**, not tested: its arms are cut.") == 2
 
 
 FAMILIES = {"primary": {}, "vsd": {"second": "vsd"}, "exact": {"student": "exact"}}
@@ -341,6 +342,27 @@ def test_the_same_units_make_the_same_bytes(tmp_path):
         made.append({path: Path(path).read_bytes() for path in files})
     assert len(made[0]) > 50
     assert made[0] == made[1]
+
+
+def test_one_arm_alone_makes_everything(tmp_path):
+    """The first one that a GPU ends; nothing is Janus, nothing can be compared."""
+
+    def effect(name, rng):
+        return scores(0.0, rng)
+
+    folder = study_units.write(tmp_path / "study", effect, PRIMARY[:1], prompts=3)
+    made = {path.name for path in command.write(folder)}
+    assert {
+        "verdict.md",
+        "told.md",
+        "explored-quality.tex",
+        "differences.png",
+        "clouds.png",
+    } <= made
+    said = (folder / "verdict.md").read_text()
+    assert said.count("**Undecided**, not tested: its arms are cut.") == 3
+    assert "* **Undefined** (no Janus, or nothing else): CLIP distance (n = 9);" in said
+    assert "1 of 36 arms, 3 prompts × 3 seeds each, 0 of 9 runs failed. Cut, view words (18): ESD (λ = 0.5)" in said  # fmt: skip
 
 
 def test_with_nothing_stored_it_says_so(tmp_path):

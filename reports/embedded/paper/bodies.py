@@ -27,6 +27,8 @@ P = [Column(x, digits=4, least=1e-4, mark=False) for x in ("p", "p adjusted")]
 
 def checked(study: Study, body: Body) -> Body:
     """The body, if what its columns show was measured alike in all runs; with what may differ in a footnote."""
+    if all(cell.value is None for _, cells in body.rows for cell in cells):
+        return body  # its arms are cut: nothing is shown that could differ
     return report.build(study.main, Table(None, lambda _: body))
 
 

@@ -161,9 +161,11 @@ def sentences(judged: Judged) -> list[str]:
 
 
 def _sentence(judged: Judged, score: str, found: Estimate) -> str:
-    value = "–" if found.value is None else f"{found.value:.3f}"
-    ends = ", ".join(f"{x:.3f}" for x in found.interval or ())
-    return f"{judged.heading(score).name} {value} [{ends}] (n = {found.n})"
+    name = judged.heading(score).name
+    if found.value is None:
+        return f"{name} (n = {found.n})"
+    ends = f" [{', '.join(f'{x:.3f}' for x in found.interval)}]" if found.interval else ""
+    return f"{name} {found.value:.3f}{ends} (n = {found.n})"
 
 
 def variants(judged: Judged, scores: Sequence[str] = VIEWED) -> Iterator[tuple[str, str, str]]:

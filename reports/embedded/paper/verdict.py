@@ -119,7 +119,7 @@ METRICS = "Which metric would have told?"
 def short_answer(family: Family, what: str) -> str:
     """Yes, no or undecided, and why."""
     if not any(test.made for test in family.tests):
-        return f"{what} **Not tested**: its arms are cut."
+        return f"{what} **Undecided**, not tested: its arms are cut."
     found = answer(family)
     return f"{what} **{found.kind}.** {_why(family, found)}"
 
@@ -219,6 +219,7 @@ def answers(study: Study, families: dict[str, Family], metrics: Sequence[str]) -
     lines = [f"{made_of(study)}", ""]
     for name, family in families.items():
         title, label, what = SECTIONS[name]
-        lines.append(f"* {title}{f' ({label})' if label else ''}: {short_answer(family, what)}")
-    lines += [f"* {METRICS} {metrics[0]}", *(f"  {x}" for x in metrics[2:])]
+        named = f"*{title}*" + (f" ({label})" if label else "")
+        lines.append(f"* {named} {short_answer(family, what)}")
+    lines += [f"* *{METRICS}* {metrics[0]}", *(f"  {x}" for x in metrics[2:])]
     return "\n".join(lines) + "\n"
