@@ -371,3 +371,17 @@ def test_with_nothing_stored_it_says_so(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert "no arm has all its seeds" in done.stderr.splitlines()[-1]
     assert paper("show", "primary", "--folder", folder).stdout == "*Not made yet.*\n"
+
+
+@pytest.mark.slow
+def test_the_stored_pages_are_those_of_the_stored_units(tmp_path):
+    """Words only: the last digits of a CSV and the pixels of a figure are a machine's."""
+    stored = ROOT / "reports/embedded"
+    if not (stored / "units").is_dir():
+        pytest.skip("no unit is stored yet")
+    for name in ("arms.json", "units"):
+        (tmp_path / name).symlink_to(stored / name)
+    made = [path for path in command.write(tmp_path) if path.suffix == ".md"]
+    assert len(made) > 15
+    for path in made:
+        assert path.read_text() == (stored / path.relative_to(tmp_path)).read_text(), path.name

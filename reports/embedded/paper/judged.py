@@ -91,7 +91,7 @@ class Judged:
 
 def auc(group: pd.DataFrame, score: str, right: bool = False) -> Estimate:
     """How often a Janus scores worse than another asset; or one that is not right worse than a right one."""
-    truth = (-group["success"] < 1) if right else group["truth"] == 1
+    truth = (-group["success"] != 1) if right else group["truth"] == 1
     return agreement.auc(group[score].to_numpy(float), truth.to_numpy(), group["cluster"])
 
 
