@@ -2,6 +2,7 @@
 # test   the default tests (CPU, offline)
 # check  format, lint, types, import layers
 # tables the tables of README and of the reports, from stored results
+# paper  the held-out study: its tables, figures and verdict, from its stored units (reports/embedded/units)
 # all of them make a virtual environment first; "make PYTHON=python3.12 VENV=/elsewhere test" chooses another
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ JOBS ?= 3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check tables clean
+.PHONY: demo test check tables paper clean
 
 demo: $(VENV)/.installed
 	$(BIN)/esd-bench demo
@@ -26,6 +27,9 @@ check: $(VENV)/.dev
 
 tables: $(VENV)/.installed
 	$(BIN)/python reports/tables.py
+
+paper: $(VENV)/.installed
+	$(BIN)/python -m reports.embedded.paper
 
 clean:
 	rm -rf $(VENV) build dist

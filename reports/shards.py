@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from esd_bench.spec import shard
-
 
 def parser(what: str | None, runs: str, out: Path) -> argparse.ArgumentParser:
     """A command line with what every study takes."""
@@ -37,6 +35,8 @@ def missing(
         a: of :func:`parser`.
         after: seconds that a unit goes on while the next is begun.
     """
+    from esd_bench.spec import shard
+
     begun, longest = time.time(), 0.0
     for name in shard([x for x in names if a.only in x and not stored(x)], a.shard):
         start = time.time()

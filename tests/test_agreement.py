@@ -55,6 +55,21 @@ def test_intervals_are_those_of_resampled_prompts(measure, monkeypatch):
     assert found.interval == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
 
 
+def test_thousands_of_assets_cost_no_matrix_of_all_pairs():
+    """As by scipy, clusters of unequal size and in any order, named by numbers as well as by words."""
+    random = np.random.default_rng(1)
+    score, other = random.normal(size=(2, 3000)).round(2)
+    prompts = random.integers(0, 40, 3000) ** 2
+    truth = other > 0.5
+    found = tau(score, other, prompts)
+    assert found.value == pytest.approx(kendalltau(score, other).statistic)
+    u = mannwhitneyu(score[truth], score[~truth]).statistic
+    area = auc(score, truth, prompts)
+    assert area.value == pytest.approx(u / (truth.sum() * (~truth).sum()))
+    words = [f"{x:06d}" for x in prompts]
+    assert (found, area) == (tau(score, other, words), auc(score, truth, words))
+
+
 def test_undefined_is_none_and_missing_scores_are_left_out():
     score, other, truth, prompts = drawn()
     assert auc(score, np.zeros(40, bool), prompts).value is None

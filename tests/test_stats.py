@@ -1,5 +1,7 @@
 """Intervals and tests against scipy, statsmodels and closed forms; coverage on data of known truth."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -157,6 +159,13 @@ def test_pairs_are_matched_by_prompt():
         stats.paired(first, pd.Series({"x": 1.0}))
 
 
+def test_an_interval_that_is_not_asked_for_is_left_out():
+    one, two = (pd.Series([x, 2.0 * x, 5.0]) for x in (1.0, 3.0))
+    with_, without = stats.paired(one, two), stats.paired(one, two, resamples=0)
+    assert with_.interval is not None
+    assert without == dataclasses.replace(with_, interval=None)
+
+
 def test_pairing_sees_what_unpaired_intervals_hide():
     rng = np.random.default_rng(5)
     prompts = [f"p{i}" for i in range(24)]
@@ -189,6 +198,26 @@ def test_the_hierarchical_interval_is_a_slow_loops():
     assert found == pytest.approx(slow, abs=0.6)
     assert stats.hierarchical_interval([[1.0, 2.0]]) is None
     assert stats.hierarchical_interval([[1.0, np.nan], [1.0, 1.0]]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("prompts", "seeds"), [(48, 3), (5, 1), (2, 7), (300, 2)])
+@pytest.mark.parametrize("holes", [False, True])
+def test_intervals_of_many_scores_are_those_of_each(prompts, seeds, holes):
+    """Also where a seed or a whole prompt lacks, and where draws take several blocks."""
+    values = np.random.default_rng(prompts).normal(size=(prompts, seeds, 3))
+    if holes and prompts > 2:
+        values[0, 0] = values[3] = np.nan
+    each = [stats.hierarchical_interval(values[..., k]) for k in range(3)]
+    np.testing.assert_allclose(stats.hierarchical_intervals(values).T, each, rtol=1e-10)
+
+
+def test_intervals_of_many_scores_need_the_same_seeds_and_two_prompts():
+    values = np.ones((3, 2, 2))
+    values[1, 0, 1] = np.nan
+    with pytest.raises(ValueError, match="same seeds"):
+        stats.hierarchical_intervals(values)
+    with pytest.raises(ValueError, match="needs two"):
+        stats.hierarchical_intervals(values[:1])
 
 
 def test_the_second_draw_adds_what_the_docstring_says():

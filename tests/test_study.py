@@ -76,6 +76,12 @@ def test_every_arm_has_a_spec_and_a_name_of_its_own_in_tables(study):
     assert {spec.suite for spec in specs.values()} == {"study"}
 
 
+def test_the_paper_knows_what_the_study_makes(study):
+    """``study.py --describe`` wrote it: prompts, seeds, and every arm with its label and the digest of its spec."""
+    stored = json.loads((SCRIPT.parent / "arms.json").read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(study.described()))
+
+
 def test_the_command_lists_its_units():
     done = subprocess.run([sys.executable, SCRIPT, "--list"], capture_output=True, text=True)
     lines = done.stdout.splitlines()

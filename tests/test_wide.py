@@ -1,5 +1,6 @@
 """Units of the study are stored wide and read as they were."""
 
+import hashlib
 import importlib.util
 import json
 import math
@@ -73,6 +74,13 @@ def test_a_score_measured_in_two_ways_is_refused(tmp_path):
 
 
 def test_another_file_is_refused_by_name(tmp_path):
-    (tmp_path / "x.csv.gz").write_bytes(b"no gzip")
+    path = tmp_path / "x.csv.gz"
+    facts = wide.write(tidy(), path)
+    path.write_bytes(b"no gzip")
+    with pytest.raises(ValueError, match=r"x\.csv\.gz does not hold what its \.json says"):
+        wide.read(path, facts)
     with pytest.raises(ValueError, match=r"x\.csv\.gz holds no scores"):
-        wide.read(tmp_path / "x.csv.gz", {})
+        wide.read(path, {"scores": hashlib.sha256(b"no gzip").hexdigest()})
+    path.unlink()
+    with pytest.raises(ValueError, match=r"x\.csv\.gz is missing"):
+        wide.read(path, facts)

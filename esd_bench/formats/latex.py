@@ -7,7 +7,7 @@ from esd_bench.formats.printed import Printed, Row, Shown, printed
 from esd_bench.formats.tex import tex
 from esd_bench.tables import Body
 
-ROWS = 40
+LINES = 40
 """A float can't be broken over pages, so a longer table becomes several."""
 
 TOP = r"""% Made by esd-bench. It compiles as it is; with \usepackage{booktabs} in the preamble the rules are finer.
@@ -29,7 +29,7 @@ FLOAT = r"""\begin{table}[htbp]
 
 
 def to_latex(*bodies: Body) -> str:
-    """Floats of about 40 rows, the best cells bold; any text compiles under pdflatex."""
+    """Floats of about 40 lines, the best cells bold; any text compiles under pdflatex."""
     return TOP + "\n".join(map(_table, bodies))
 
 
@@ -46,11 +46,13 @@ def _table(body: Body) -> str:
 def _parts(shown: Printed) -> Iterator[list[Row]]:
     """Rows by the float, a group never broken."""
     part: list[Row] = []
+    lines = 0
     for row in shown.rows:
-        if len(part) >= ROWS and (row.opens or not shown.groups):
+        if lines >= LINES and (row.opens or not shown.groups):
             yield part
-            part = []
+            part, lines = [], 0
         part.append(row)
+        lines += max((1 + bool(x.interval) * (1 + bool(x.spread)) for x in row.cells), default=1)
     if part:
         yield part
 

@@ -77,6 +77,46 @@ def hierarchical_interval(
     return float(low), float(high)
 
 
+def hierarchical_intervals(
+    values: np.ndarray,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> np.ndarray:
+    """:func:`hierarchical_interval` of many scores at once, all of the same draws: (2, scores), both ends of each.
+
+    Args:
+        values: (prompts, seeds, scores); a seed that one score lacks (NaN) is lacking in all of them.
+        confidence: coverage aimed at, rather exceeded.
+        resamples: how many draws.
+        seed: of their random stream.
+
+    Raises:
+        ValueError: when scores lack different seeds, or there are fewer than two prompts.
+    """
+    there = ~np.isnan(values[..., 0])
+    if (np.isnan(values) == there[..., None]).any():
+        raise ValueError("these scores do not have the same seeds; take the interval of each")
+    there = there[there.any(1)]
+    if len(there) < 2:
+        raise ValueError("an interval over prompts needs two of them")
+    numbers, counts = values[~np.isnan(values[..., 0])], there.sum(1)
+    start = np.cumsum(counts) - counts
+    rng, means = np.random.default_rng(seed), []
+    for size in sizes(len(counts), resamples):
+        drawn = rng.integers(0, len(counts), (size, len(counts)))
+        have, rows = counts[drawn], len(numbers) * np.arange(size)[:, None]
+        held = np.zeros(size * len(numbers))
+        for k in range(counts.max()):
+            chosen = start[drawn]
+            # With one seed a prompt there is no second draw.
+            if counts.max() > 1:
+                chosen = chosen + (rng.random(drawn.shape) * have).astype(np.intp)
+            held += np.bincount((rows + chosen).ravel(), ((k < have) / have).ravel(), len(held))
+        means.append(held.reshape(size, -1) @ numbers / len(counts))
+    return percentiles(np.concatenate(means), confidence)
+
+
 def _over_drawn_seeds(
     padded: np.ndarray, counts: np.ndarray, prompts: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:

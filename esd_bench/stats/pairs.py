@@ -69,7 +69,7 @@ class Paired:
 
     Attributes:
         difference: mean over prompts of first minus second.
-        interval: its bootstrap interval; None for fewer than two prompts.
+        interval: its bootstrap interval; None for fewer than two prompts, or where none is asked for.
         p: two-sided, by the test.
         n: prompts that both have; others are left out.
         wins, ties, losses: prompts on which the first is larger, equal, smaller.
@@ -102,6 +102,7 @@ def paired(
     confidence: float = 0.95,
     binary: bool = False,
     scale: float = 1,
+    resamples: int = RESAMPLES,
 ) -> Paired:
     """Compare two methods by their per-prompt numbers (series indexed by prompt).
 
@@ -111,6 +112,7 @@ def paired(
         confidence: of the interval.
         binary: take McNemar's test where all numbers are 0 or 1, as for success with one seed.
         scale: of differences and means, such as 100 for per cent.
+        resamples: of the interval; 0 leaves it out.
 
     Raises:
         ValueError: when they share no prompt.
@@ -123,7 +125,7 @@ def paired(
     whole = binary and bool(both.isin([0.0, 1.0]).all(axis=None))
     return Paired(
         difference=float(gap.mean()),
-        interval=bootstrap_interval(gap, confidence),
+        interval=bootstrap_interval(gap, confidence, resamples) if resamples else None,
         p=mcnemar(wins, losses) if whole else sign_flip(gap),
         n=len(gap),
         wins=wins,

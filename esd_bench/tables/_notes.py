@@ -10,8 +10,8 @@ RULES = {
 
 def footnotes(frame: pd.DataFrame, failed: str = "fail") -> list[str]:
     """Prompts and seeds, where runs start from, which runs are missing, which failed and why, and what that means."""
-    seeds = sorted({int(seed) for seed in frame["seed"]})
-    suites = ", ".join(sorted(set(frame["suite"])))
+    seeds = sorted({int(seed) for seed in frame["seed"].unique()})
+    suites = ", ".join(sorted(frame["suite"].unique()))
     prompts = frame["prompt"].nunique()
     notes = [f"Suite {suites}: {prompts} prompts, {len(seeds)} seed{'s' * (len(seeds) > 1)}."]
     return [*notes, *_uneven(frame), *_starts(frame), *_failures(frame, failed)]

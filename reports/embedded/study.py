@@ -3,6 +3,7 @@
     python reports/embedded/study.py --device cuda [--shard I/N] [--seconds 540]     what is missing; one process a GPU
     python reports/embedded/study.py --list                                          the units in their order
     python reports/embedded/study.py --steps 30 --prompts 2 --out /tmp/try           a trial, not to be stored here
+    python reports/embedded/study.py --describe      arms.json: what the paper is to find, so that it needs no torch
 
 Needs the extra ``study``.
 
@@ -140,6 +141,19 @@ def recipe(arm: Arm, a: argparse.Namespace) -> dict[str, Any]:
         spec = replace(spec, stages=(*spec.stages[:-1], stage))
     prompts = load_suite(SUITE).prompts[: a.prompts]
     return {"spec": spec.digest, "prompts": [x.text for x in prompts], "of": spec}
+
+
+def described() -> dict[str, Any]:
+    """Prompts, seeds, and of every arm what it is, what tables call it and the digest of its spec."""
+    from esd_bench.prompts import load_suite
+
+    specs = [(arm, template(arm)) for arm in arms()]
+    told = {
+        arm.name: {**asdict(arm), "label": title(arm, spec.label), "spec": spec.digest}
+        for arm, spec in specs
+    }
+    prompts = {x.id: x.text for x in load_suite(SUITE).prompts}
+    return {"prompts": prompts, "seeds": SEEDS, "arms": told}
 
 
 def stored(name: str, a: argparse.Namespace) -> bool:
@@ -302,11 +316,16 @@ def main() -> None:
     parser = shards.parser(__doc__, "runs/study", HERE)
     parser.add_argument("--list", action="store_true", help="the units, and which are stored")
     parser.add_argument("--commit", default="", help="of this code, where no checkout tells")
+    parser.add_argument("--describe", action="store_true", help="write arms.json for the paper")
     parser.add_argument("--prompts", type=int, help="only so many, to try it")
     parser.add_argument("--steps", type=int, help="only so many, to try it")
     a = parser.parse_args()
     if (a.prompts or a.steps) and a.out == HERE:
         parser.error("a trial is no result: say where its numbers go with --out")
+    if a.describe:
+        text = json.dumps(described(), indent=1, ensure_ascii=False)
+        (a.out / "arms.json").write_text(text + "\n", encoding="utf-8")
+        return
     known = units()
     if a.list:
         for name in known:

@@ -4,6 +4,8 @@ What tidy scores (:mod:`esd_bench.gather`) say again in every row stands once: o
 """
 
 import gzip
+import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +35,12 @@ def write(frame: pd.DataFrame, path: Path) -> dict[str, Any]:
     values = values.reindex(columns=[*runs.index])
     whole = rows.merge(values.reset_index(), on=["pass", "score"], validate="1:1")
     text = whole.to_csv(index=False, lineterminator="\n", float_format="%.9g")
-    path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    packed = gzip.compress(text.encode(), 9, mtime=0)
+    path.write_bytes(packed)
     said = made[made["note"] != ""]
     places = zip(said["pass"], said["score"], said["prompt"], said["note"], strict=True)
     return {
+        "scores": hashlib.sha256(packed).hexdigest(),
         "unit": unit,
         "runs": runs.to_dict("index"),
         "failed": lost.to_dict(),
@@ -48,10 +52,15 @@ def read(path: Path, facts: dict[str, Any]) -> pd.DataFrame:
     """The tidy scores again, ``pass`` among them; failed runs have a row without a score.
 
     Raises:
-        ValueError: naming a file that holds something else.
+        ValueError: naming a file that is missing, or holds something else.
     """
+    if not path.is_file():
+        raise ValueError(f"{path} is missing beside its .json; make the unit again")
+    packed = path.read_bytes()
+    if hashlib.sha256(packed).hexdigest() != facts.get("scores"):
+        raise ValueError(f"{path} does not hold what its .json says; make the unit again")
     try:
-        whole = pd.read_csv(path, keep_default_na=False)
+        whole = pd.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
         prompts = [x for x in whole.columns if x not in SCORE]
         long = whole.melt(SCORE, prompts, "prompt", "value")
         long["value"] = pd.to_numeric(long["value"])

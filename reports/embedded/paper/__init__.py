@@ -1,0 +1,1 @@
+"""The study of docs/protocol.md on paper: tables, figures and verdict out of stored units, without torch."""

@@ -1,0 +1,135 @@
+"""The study's tables, figures and verdict out of its stored units: ``make paper``, or ``python -m reports.embedded.paper``.
+
+    python -m reports.embedded.paper                       everything, and the tables of README.md
+    python -m reports.embedded.paper show collapse         one stored table, as README.md holds it
+
+Rerun it at any time: arms that lack a seed count as cut and are named. No torch.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1]
+ENDINGS = {"csv": "csv", "latex": "tex", "markdown": "md"}
+RULED = {
+    "primary": "Primary family: ESD against the same with λ = 0",
+    "vsd": "Secondary: ESD against VSD as published, by the rule of the primary family",
+    "exact": "Exploratory: ESD with the exact student against the same with λ = 0, by the rule of the primary family",
+}
+"""Families to which the protocol's rule is applied -> their tables' titles."""
+WIDE = {
+    "within": 4,
+    **dict.fromkeys(("explored-collapse", "explored-quality", "explored-detectors"), 3),
+}
+"""Tables that no page is wide enough for -> columns of their LaTeX's parts."""
+FIGURES = {
+    "differences.png": "Differences of all arms from ESD (0) in the Janus rate and in success, with intervals",
+    "metrics.png": "AUC of every metric for a Janus, with intervals",
+    "clouds.png": "Metrics over the Janus rate, a dot an asset",
+}
+
+
+def write(folder: Path) -> Iterator[Path]:
+    """Everything, one file after the other.
+
+    Raises:
+        ValueError: in one line, where a unit is not what the protocol wants.
+    """
+    from esd_bench.formats import render
+    from reports.embedded.paper import (
+        beside,
+        bodies,
+        judged,
+        judgements,
+        outcomes,
+        pictures,
+        units,
+        verdict,
+    )
+
+    study = units.read(folder)
+    means, tests = outcomes.means(study), outcomes.exploratory(study)
+    families = {
+        "primary": outcomes.family(study),
+        "vsd": outcomes.family(study, "vsd"),
+        "exact": outcomes.family(study, student="exact"),
+    }
+    seen = judged.Judged(study)
+    tables = {name: bodies.outcomes(study, name, means) for name in bodies.SETS}
+    tables |= {name: bodies.rule(study, families[name], title) for name, title in RULED.items()}
+    tables |= {f"explored-{x}": bodies.explored(study, x, tests) for x in bodies.SETS}
+    tables |= {f"table{x}": beside.body(study, x) for x in (1, 2, 3)}
+    tables |= {
+        "metrics": judgements.metrics(seen),
+        "views": judgements.views(seen),
+        "within": judgements.within(seen),
+        "told": judgements.told(seen, right=True),
+        "misled": judgements.told(seen, right=False),
+        "seconds": bodies.seconds(study),
+    }
+    for name, body in tables.items():
+        for format, ending in ENDINGS.items():
+            wide = format == "latex" and name in WIDE
+            parts = bodies.narrow(body, WIDE[name]) if wide else [body]
+            text = render(format, *parts).rstrip("\n") + "\n"
+            yield _stored(folder / "tables" / f"{name}.{ending}", text)
+    yield _stored(folder / "tables.html", render("html", *tables.values()))
+    said = judged.sentences(seen)
+    yield _stored(folder / "verdict.md", verdict.page(study, families, said))
+    yield _stored(folder / "tables" / "answers.md", verdict.answers(study, families, said))
+    figures = folder / "figures"
+    yield pictures.forest(study, families["primary"].tests, tests, figures / "differences.png")
+    yield pictures.areas(seen, figures / "metrics.png")
+    yield pictures.clouds(seen, figures / "clouds.png")
+
+
+def _stored(path: Path, text: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def fill(page: Path) -> Path:
+    """The page with its tables made anew."""
+    from reports.tables import filled
+
+    return _stored(page, filled(page.read_text(encoding="utf-8")))
+
+
+def show(name: str, folder: Path) -> str:
+    """A stored table, or a figure (``NAME.png``), or a line that says that it is not there yet."""
+    if name.endswith(".png") and (folder / "figures" / name).is_file():
+        return f"![{FIGURES.get(name, name)}](figures/{name})\n"
+    path = folder / "tables" / f"{name}.md"
+    return path.read_text(encoding="utf-8") if path.is_file() else "*Not made yet.*\n"
+
+
+def main() -> None:
+    """The command line: one line and exit code 2 where something is wrong."""
+    how = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="paper", description=__doc__, formatter_class=how)
+    parser.add_argument("act", nargs="?", choices=("write", "show"), default="write")
+    parser.add_argument("table", nargs="?", default="answers", help="with show: which one")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="that holds arms.json, units")
+    a = parser.parse_args()
+    if a.act == "show":
+        sys.stdout.write(show(a.table, a.folder))
+        return
+    start, count = time.time(), 0
+    try:
+        for path in write(a.folder):
+            print(path)
+            count += 1
+    except ValueError as error:
+        parser.exit(2, f"error: {error}\n")
+    if a.folder.resolve() == FOLDER.resolve():
+        print(fill(FOLDER / "README.md"))
+        count += 1
+    print(f"{count} files in {time.time() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

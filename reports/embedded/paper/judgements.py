@@ -1,0 +1,132 @@
+"""The tables about the metrics: what they tell of Janus, by views, by classifier, within each method, and by which assets."""
+
+from esd_bench import stats, validation
+from esd_bench.agreement import Estimate
+from esd_bench.tables import Body, Cell, Column, heading
+from reports.embedded.paper.bodies import absent
+from reports.embedded.paper.judged import (
+    MISLED,
+    SPHERE,
+    TOLD,
+    WITHIN,
+    Judged,
+    auc,
+    example,
+    tau,
+    variants,
+    verdict,
+)
+
+HOW = f"in brackets 95 % intervals by bootstrap over prompts ({stats.RESAMPLES} resamples, seed {stats.SEED})"
+JANUS = f"a Janus rate of {validation.JANUS} or more"
+TURNED = (
+    f"AUC: how often an asset with {JANUS} scores worse than another one (.5 is chance, below it the score prefers the Janus); {HOW}. Tau: "
+    "Kendall's, with the Janus rate, and with R: positive where what scores worse has less R."
+)
+DESCRIBED = "Descriptive: nothing here is tested."
+
+
+def _cell(found: Estimate) -> Cell:
+    return Cell(found.value, None, found.interval, found.n)
+
+
+def _columns(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(x, mark=False) for x in names)
+
+
+def _counts(judged: Judged) -> list[str]:
+    said = []
+    for words, name in ((True, "View words"), (False, "No view words")):
+        wide = judged.of(words)
+        if len(wide):
+            janus, right = int((wide["truth"] == 1).sum()), int((-wide["success"] == 1).sum())
+            arms, prompts = wide["label"].nunique(), wide["prompt"].nunique()
+            said.append(
+                f"{name}: {len(wide)} assets of {arms} arms and {prompts} prompts, {janus} with {JANUS}, {right} right by the oracle's rule."
+            )
+    lost = sum(judged.study.failed.values())
+    said += [f"{lost} failed runs have no scores and are left out."] * (lost > 0)
+    return [*said, *absent(judged.study)]
+
+
+def metrics(judged: Judged) -> Body:
+    """Every metric against the Janus rate, R and success."""
+    both = len(judged.of(False)) > 0
+    rows = []
+    for score in judged.scores:
+        views = "sphere:120" if score in SPHERE else "ring:15:36"
+        wide, plain = judged.of(), judged.of(False)
+        cells = [_cell(judged.decided[score]), _cell(auc(wide, score, right=True))]
+        cells += [_cell(tau(wide, score)), _cell(tau(wide, score, "consistency"))]
+        if both:
+            cells += [_cell(auc(plain, score)), _cell(tau(plain, score))]
+        name, kind = judged.heading(score).name, verdict(judged.decided[score])
+        rows.append(((name, views, str(judged.decided[score].n), kind), tuple(cells)))
+    names = ["AUC, Janus", "AUC, not right", "tau, Janus rate", "tau, R"]
+    names += ["AUC, no view words", "tau, no view words"] * both
+    title = (
+        f"Metrics against the pose oracle, on the assets made with view words. {TURNED} AUC, not right: the same of assets that fail the oracle's rule of "
+        f"success. By the protocol a metric would have told if the interval of its AUC for Janus lies above {TOLD}, would have misled if below {MISLED}."
+    )
+    index = ("Metric", "Views", "Assets", "It")
+    return Body(title, index, _columns(*names), tuple(rows), tuple(_counts(judged)))
+
+
+def views(judged: Judged) -> Body:
+    """How the metrics' answers depend on the number of views, on where they are, and on the classifier."""
+    both = len(judged.of(False)) > 0
+    rows = []
+    for score, where, name in variants(judged):
+        wide, plain = judged.of(), judged.of(False)
+        cells = [auc(wide, name), tau(wide, name), tau(wide, name, "consistency")]
+        cells += [auc(plain, name)] if both else []
+        rows.append(((judged.heading(score).name, where), tuple(map(_cell, cells))))
+    names = ["AUC, Janus", "tau, Janus rate", "tau, R"] + ["AUC, no view words"] * both
+    title = f"The same by number and place of views, and with EfficientNet-Lite0's ImageNet classes. {TURNED} {DESCRIBED}"
+    return Body(
+        title, ("Metric", "Views"), _columns(*names), tuple(rows), tuple(_counts(judged)), 1
+    )
+
+
+def within(judged: Judged) -> Body:
+    """AUC and tau among the assets of each arm alone."""
+    scores = [x for x in WITHIN if judged.has(x)]
+    rows = []
+    for measure, name in ((auc, "AUC, Janus"), (tau, "tau, Janus rate")):
+        for arm in (x for x in judged.study.arms if x.words):
+            own = judged.of(label=arm.label)
+            janus = f"{int((own['truth'] == 1).sum())}/{len(own)}"
+            rows.append(((name, arm.bare, janus), tuple(_cell(measure(own, x)) for x in scores)))
+    title = f"Within each method, view words. {TURNED} {DESCRIBED}"
+    shown = _columns(*(judged.heading(x).name for x in scores))
+    return Body(title, ("", "Method", "Janus"), shown, tuple(rows), tuple(_counts(judged)), 1)
+
+
+def told(judged: Judged, right: bool) -> Body:
+    """The metrics that would have told, or misled, each with a Janus and a right object that show it."""
+    kind = "would have told" if right else "would have misled"
+    rows = []
+    for score, found in judged.decided.items():
+        if verdict(found) != kind:
+            continue
+        shown, pair = judged.heading(score), example(judged, score, right)
+        name = heading(shown)
+        if not pair:
+            rows.append(((name, "no such pair", "–", "–"), (_cell(found), Cell(None), Cell(None))))
+            continue
+        for what, run, area in (
+            ("Janus", pair.janus, _cell(found)),
+            ("right", pair.right, Cell(None)),
+        ):
+            value, rate = judged.raw(run, score), judged.raw(run, "janus_rate")
+            cells = (area, Cell(value, digits=shown.digits), Cell(rate))
+            label = judged.study.runs.loc[run, "label"]
+            rows.append(((name, what, run.partition("/")[2], str(label)), cells))
+    rows = rows or [(("none", "–", "–", "–"), (Cell(None), Cell(None), Cell(None)))]
+    title = (
+        f"Metrics that {kind}: the interval of the AUC lies {'above' if right else 'below'} {TOLD if right else MISLED}. With each the pair of one prompt, "
+        f"a Janus and an object that is right by the oracle's rule, that it {'tells apart' if right else 'gets wrong'} by most ranks."
+    )
+    names = _columns("AUC, Janus", "Its score", "Janus rate")
+    index = ("Metric", "Asset", "Run", "Method")
+    return Body(title, index, names, tuple(rows), tuple(_counts(judged)), 1)
