@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1]
@@ -73,7 +74,9 @@ def write(folder: Path) -> Iterator[Path]:
     for name, body in tables.items():
         for format, ending in ENDINGS.items():
             wide = format == "latex" and name in WIDE
-            parts = bodies.narrow(body, WIDE[name]) if wide else [body]
+            # The caption would stand in every row of a CSV.
+            one = replace(body, title=name) if format == "csv" else body
+            parts = bodies.narrow(one, WIDE[name]) if wide else [one]
             text = render(format, *parts).rstrip("\n") + "\n"
             yield _stored(folder / "tables" / f"{name}.{ending}", text)
     yield _stored(folder / "tables.html", render("html", *tables.values()))
