@@ -175,11 +175,15 @@ def ring(
     return orbit(azimuth, tilt, distance, fov, size)
 
 
+MOST = 2**16
+"""Views of a protocol: as many of 64 x 64 pixels are the gibibyte that an asset's views may take."""
+
+
 def protocol(text: str, size: int = 64) -> Cameras:
     """Cameras of a protocol name: ``sphere:120``, ``ring:15:36`` (elevation, n) or ``band:-10:45:120``.
 
     Raises:
-        ValueError: with the accepted forms, when the text is none of them.
+        ValueError: with the accepted forms, when the text is none of them or asks for too many views to build.
     """
     kind, *numbers = text.split(":")
     makers: dict[str, tuple[int, Callable[..., Cameras]]] = {
@@ -190,11 +194,13 @@ def protocol(text: str, size: int = 64) -> Cameras:
     try:
         angles, count = [float(x) for x in numbers[:-1]], int(numbers[-1])
         wanted, make = makers[kind]
-        if len(angles) == wanted and count >= 1 and all(abs(x) <= 90 for x in angles):
+        if len(angles) == wanted and 1 <= count <= MOST and all(abs(x) <= 90 for x in angles):
             return make(*angles, count, size)
     except (KeyError, IndexError, ValueError):
         pass
-    raise ValueError(f"bad view protocol {text!r}; use sphere:120, ring:15:36 or band:-10:45:120")
+    raise ValueError(
+        f"bad view protocol {text!r}; use sphere:120, ring:15:36 or band:-10:45:120, of at most {MOST} views"
+    )
 
 
 def compass(

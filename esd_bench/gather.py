@@ -111,6 +111,7 @@ def _rows(folder: Path, spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _facts(folder: Path, spec: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     *before, last = [_title(stage["method"]["name"]) for stage in spec["stages"]]
     words = spec.get("wording", {}).get("view_words", True)
+    wording = "view words" if words else "no view words"
     return {
         "suite": spec["suite"],
         "prompt": spec["prompt"]["id"],
@@ -121,7 +122,8 @@ def _facts(folder: Path, spec: dict[str, Any], record: dict[str, Any]) -> dict[s
         "seed": int(spec["seed"]),
         "run": str(folder),
         "status": record["status"],
-        "wording": "view words" if words else "no view words",
+        # Nobody knows how somebody's own assets were asked for.
+        "wording": "unknown words" if spec.get("engine") == "ingest" else wording,
         "start": ", ".join(dict.fromkeys(before)),
     }
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from esd_bench.cameras import (
     COMPASS,
     DISTANCE,
+    MOST,
     Cameras,
     TrainingCameras,
     band,
@@ -163,6 +164,13 @@ def test_a_bad_protocol_is_one_line_with_the_real_ones(text):
     with pytest.raises(ValueError, match="bad view protocol") as error:
         protocol(text)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", [f"sphere:{10**14}", f"ring:15:{10**14}", f"band:0:9:{10**14}"])
+def test_views_without_bound_are_refused_before_they_are_built(text):
+    with pytest.raises(ValueError, match=f"at most {MOST} views"):
+        protocol(text)
+    assert len(protocol(f"sphere:{MOST}")) == MOST
 
 
 def test_json_keeps_every_bit():

@@ -1,9 +1,11 @@
-"""Faces of a binary PLY, as far as it takes to say whether they all have as many corners as the first.
+"""Faces of a PLY, as far as it takes to say how many triangles they become, and whether they have equally many corners.
 
-trimesh reads no others: it calls the file cut off or, where the sums agree, takes the wrong bytes for faces.
+Of binary files trimesh reads no others: it calls them cut off or, where the sums agree, takes the wrong bytes for faces.
 """
 
 import numpy as np
+
+from esd_bench.adapters._words import words
 
 TYPES = {
     **{"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"},
@@ -22,8 +24,7 @@ def are_mixed(head: bytes, body: memoryview) -> bool:
         head: of the file, up to and without ``end_header``.
         body: what follows ``end_header`` and its end of line.
     """
-    lines = [x.split() for x in head.decode("ascii", "replace").splitlines()]
-    order = next((ORDERS.get(x[1]) for x in lines if x[:1] == ["format"] and len(x) == 3), None)
+    lines, order = _parsed(head)
     start = 0
     for name, count, properties in _elements(lines):
         listed = [i for i, x in enumerate(properties) if x[1:2] == ["list"]]
@@ -36,14 +37,61 @@ def are_mixed(head: bytes, body: memoryview) -> bool:
     return False
 
 
+def triangles(head: bytes, body: bytes) -> int:
+    """Triangles of the faces, a fan each, at most; 0 where it can't be told.
+
+    Args:
+        head: of the file, up to and without ``end_header``.
+        body: what follows ``end_header`` and its end of line.
+    """
+    lines, order = _parsed(head)
+    found = _elements(lines)
+    face = next((x for x in found if x[0] == "face"), None)
+    if order is None or face is None:
+        return 0
+    if not order:
+        # A list of fractions holds two for each corner: places in a texture.
+        a_corner = sum(2 if x[3][:1] in "fd" else 1 for x in face[2] if x[1:2] == ["list"])
+        listed = words(body) - sum(count * len(properties) for _, count, properties in found)
+        return listed // max(a_corner, 1) - 2 * face[1]
+    before = found[: found.index(face)]
+    if any(x[1:2] == ["list"] for _, _, properties in before for x in properties):
+        return 0
+    start = sum(count * _size(properties) for _, count, properties in before)
+    return face[1] * (_corners(body, start, face[2], order) - 2)
+
+
+def _corners(body: bytes, at: int, properties: list[list[str]], order: str) -> int:
+    """Corners of the first face: the longest of its lists of whole numbers."""
+    most = 0
+    for x in properties:
+        if x[1:2] != ["list"]:
+            at += _size([x])
+            continue
+        number, entry = (np.dtype(order + TYPES[name]) for name in x[2:4])
+        if number.kind not in "iu" or at + number.itemsize > len(body):
+            return most
+        length = int(np.frombuffer(body, number, 1, at)[0])
+        most = max(most, length) if entry.kind in "iu" else most
+        at += number.itemsize + max(length, 0) * entry.itemsize
+    return most
+
+
+def _parsed(head: bytes) -> tuple[list[list[str]], str | None]:
+    """Words of the lines of a header, and the order of bytes: "" in a text, None if it does not say."""
+    lines = [x.split() for x in head.decode("ascii", "replace").splitlines()]
+    order = next((ORDERS.get(x[1]) for x in lines if x[:1] == ["format"] and len(x) == 3), None)
+    return lines, order
+
+
 def _elements(lines: list[list[str]]) -> list[tuple[str, int, list[list[str]]]]:
     """Name, count and properties of what the header declares, in order."""
     found: list[tuple[str, int, list[list[str]]]] = []
-    for words in lines:
-        if words[:1] == ["element"] and len(words) == 3 and words[2].isdigit():
-            found.append((words[1], int(words[2]), []))
-        elif words[:1] == ["property"] and found:
-            found[-1][2].append(words)
+    for line in lines:
+        if line[:1] == ["element"] and len(line) == 3 and line[2].isdigit():
+            found.append((line[1], int(line[2]), []))
+        elif line[:1] == ["property"] and found:
+            found[-1][2].append(line)
     return found
 
 

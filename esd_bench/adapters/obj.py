@@ -9,6 +9,11 @@ from esd_bench.adapters import Refused, Renderer, Solid
 from esd_bench.adapters._files import Folder, broken_means_value_error, read
 from esd_bench.adapters._surface import solid
 from esd_bench.adapters._trimesh import Beside, surface
+from esd_bench.adapters._words import words
+
+_FACE = re.compile(rb"^f\s([^\n]*(?:(?:(?<=\\)|(?<=\\\r))\n[^\n]*)*)", re.MULTILINE)
+"""A face; after a backslash at its end a line goes on in the next."""
+_TURN = re.compile(rb"\\\r?\n")
 
 
 def reads(path: Path) -> bool:
@@ -51,8 +56,22 @@ def _check(content: bytes, max_faces: int) -> None:
     """Refuse what trimesh would take hours over, or take for something else."""
     if content.count(b"\n") > 5 * max_faces:
         raise Refused(f"more than {5 * max_faces} lines; --set max_faces=N allows more")
+    if len(content) > 2 * max_faces and _triangles(content, max_faces) > max_faces:
+        raise Refused(f"it has more than {max_faces} faces; --set max_faces=N allows more")
     relative = re.search(rb"^f[^\n]*[ /]-", content, re.MULTILINE)
     if relative and content.rfind(b"\nv ") > relative.start():
         raise Refused("faces that count vertices backwards between the vertices are not read")
     if len(re.findall(rb"^(?:usemtl|mtllib) ", content, re.MULTILINE)) > 10**4:
         raise Refused("it changes its material more than 10000 times")
+
+
+def _triangles(content: bytes, most: int) -> int:
+    """Triangles that the polygons become, counted until there are more than enough."""
+    count = 0
+    for face in _FACE.finditer(content):
+        corners = _TURN.sub(b"", face[1])
+        short = len(corners) < 256
+        count += max(len(corners.split()) if short else words(corners), 2) - 2
+        if count > most:
+            break
+    return count

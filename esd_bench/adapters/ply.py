@@ -11,7 +11,7 @@ from esd_bench.adapters._files import (
     broken_means_value_error,
     read,
 )
-from esd_bench.adapters._ply_faces import are_mixed
+from esd_bench.adapters._ply_faces import are_mixed, triangles
 from esd_bench.adapters._surface import solid
 from esd_bench.adapters._trimesh import Beside, surface
 
@@ -72,7 +72,10 @@ def _checked(content: bytes, max_faces: int) -> bytes:
     if b" packed_position" in head:
         raise Refused("compressed splats are not read; store them as an ordinary PLY of splats")
     _bounded(head, body, max_faces)
-    if are_mixed(head, memoryview(body)[body.find(b"\n") + 1 :]):
+    data = body[body.find(b"\n") + 1 :]
+    if len(data) > max_faces and triangles(head, data) > max_faces:
+        raise Refused(f"it has more than {max_faces} faces; --set max_faces=N allows more")
+    if are_mixed(head, memoryview(data)):
         raise Refused("its faces have different numbers of corners; triangulate it")
     return head.replace(b"element edge", b"element egde") + mark + body
 

@@ -42,7 +42,14 @@ def stl(
     """
     with broken_means_value_error(), np.errstate(all="ignore"):
         content = read(path, max_bytes)
-        if len(content) > 350 * max_faces:  # text takes 250 bytes a face
+        # Text takes 250 bytes a face.
+        if len(content) > 350 * max_faces or _faces(content) > max_faces:
             raise Refused(f"it has more than {max_faces} faces; --set max_faces=N allows more")
         made = surface(content, "stl", Beside(Folder(path), 0), max_faces)
         return solid(made, {"format": "STL", "files": {}}, "+z", "-y", renderer)
+
+
+def _faces(content: bytes) -> int:
+    """What a binary file says that it holds, if it has that length; else the corners of a text."""
+    said = int.from_bytes(content[80:84], "little")
+    return said if len(content) == 84 + 50 * said else content.count(b"vertex") // 3

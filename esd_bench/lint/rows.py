@@ -87,6 +87,8 @@ def read_rows(path: Path, n: int | None = None) -> list[Row]:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read {path}: {error}") from None
     lines = [(k, x) for k, x in enumerate(text.splitlines(), 1) if x.strip() and x[0] != "#"]
+    if not lines:
+        raise ValueError(f"{path} is no CSV with a heading: it is empty")
     try:
         head, *body = csv.reader([x for _, x in lines], skipinitialspace=True, strict=True)
     except (csv.Error, ValueError) as error:

@@ -35,8 +35,8 @@ COLUMNS = (
 )
 """``method`` is the plugin's name, ``label`` how tables print it ("ESD (λ = 0.5)"), ``key`` the comparability key.
 
-A run without any score has one row with an empty ``score``; its ``note`` says why it failed. ``wording`` is "view words"
-or "no view words", ``start`` the methods of the stages before the last, ``provenance`` what may differ between numbers that
+A run without any score has one row with an empty ``score``; its ``note`` says why it failed. ``wording`` is "view words",
+"no view words" or, of ingested assets, "unknown words", ``start`` the methods of the stages before the last, ``provenance`` what may differ between numbers that
 are still comparable (device, versions, batch).
 """
 METHODS = ("sds", "vsd", "debiased_sds", "perp_neg", "esd")

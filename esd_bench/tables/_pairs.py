@@ -112,6 +112,8 @@ class Tested:
             for score in scores
         }
         raw = {key: found.p for key, found in made.items() if found}
+        if not raw:
+            return cls(notes=(f"p: there is nothing to set against {rules.p_values}.",))
         adjusted = stats.corrected(raw, [key for key in raw if key[1] in PRIMARY])
         subtracted = " or ".join(dict.fromkeys(pairs.values()))
         note = (

@@ -47,6 +47,11 @@ def paired(
     def build(frame: pd.DataFrame) -> Body:
         study, scores = Study.of(frame, failed), present(frame, SCORES)
         known, lost = partners(study, p_values or baseline), study.failed("wording", "label")
+        if not known:
+            alone = " and ".join(bases(study, p_values or baseline).values())
+            raise ValueError(
+                f"there is nothing to set against {alone}: no other method of its wording"
+            )
         tested = Tested.of(study, rules, scores)
 
         def cell(label: str, score: str) -> Cell:

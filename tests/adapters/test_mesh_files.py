@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from esd_bench.adapters import Refused
@@ -245,6 +247,58 @@ def test_more_faces_than_allowed_are_refused(tmp_path, adapter):
         adapter(path, max_faces=11)
     with pytest.raises(Refused, match="max_bytes"):
         adapter(path, max_bytes=20)
+
+
+def fans(corners, faces, form):
+    """An OBJ or PLY of few faces with very many corners, which are triangles only when they have been taken apart."""
+    places = [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]
+    names = [i % 3 for i in range(corners)]
+    if form == "obj":
+        rows = ["v {} {} {}".format(*p) for p in places]
+        rows += ["f " + " \\\n".join(str(i + 1) for i in names)] * faces
+        return ("\n".join(rows) + "\n").encode()
+    head = f"ply\nformat {form} 1.0\nelement vertex 3\nproperty float x\nproperty float y\n"
+    head += f"property float z\nelement face {faces}\nproperty list uint int vertex_indices\nend_header\n"
+    if form == "ascii":
+        rows = ["{} {} {}".format(*p) for p in places]
+        rows += [" ".join(map(str, [corners, *names]))] * faces
+        return (head + "\n".join(rows) + "\n").encode()
+    body = np.array(places, "<f4").tobytes() + np.array([corners, *names], "<i4").tobytes() * faces
+    return head.encode() + body
+
+
+@pytest.mark.parametrize("form", ["obj", "ascii", "binary_little_endian"])
+def test_triangles_of_polygons_are_counted_before_they_are_made(tmp_path, monkeypatch, form):
+    path = tmp_path / ("a.obj" if form == "obj" else "a.ply")
+    adapter = obj if form == "obj" else ply
+    path.write_bytes(fans(400, 3, form))
+    assert adapter(path, max_faces=3 * 398).facts["faces"] == 3 * 398
+
+    def never(*_, **__):
+        raise AssertionError("trimesh would have made the triangles")
+
+    monkeypatch.setattr(trimesh, "load_scene", never)
+    with pytest.raises(Refused, match="max_faces"):
+        adapter(path, max_faces=3 * 398 - 1)
+
+
+@pytest.mark.parametrize("kind", ["stl", "stl_ascii"])
+def test_an_stl_of_too_many_faces_is_refused_before_it_is_parsed(tmp_path, monkeypatch, kind):
+    trimesh.creation.box().export(tmp_path / "a.stl", file_type=kind)
+    assert stl(tmp_path / "a.stl", max_faces=12).facts["faces"] == 12
+    monkeypatch.setattr(trimesh, "load_scene", lambda *_, **__: pytest.fail("it was parsed"))
+    with pytest.raises(Refused, match="max_faces"):
+        stl(tmp_path / "a.stl", max_faces=11)
+
+
+@given(st.binary(max_size=60), st.integers(1, 7))
+def test_words_are_those_of_split(text, chunk):
+    from esd_bench.adapters import _words
+
+    plain = bytes(x if 32 < x < 127 else 32 for x in text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_words, "CHUNK", chunk)
+        assert _words.words(text) == len(plain.split())
 
 
 def test_a_header_that_promises_the_world_costs_nothing(tmp_path):

@@ -319,7 +319,7 @@ def test_assets_are_scored_and_tabulated_by_the_command_line(tmp_path, monkeypat
     assert "1 failed runs without scores" in scored.out
     told = command("report", "runs", "--table", "collapse", "--format", "csv")
     assert told.code == 0, told.err
-    assert "my-3d" in told.out
+    assert "unknown words,my-3d" in told.out
     assert "1/3" in told.out
     assert command("report", "runs", "--table", "overview").code == 0
     assert command("sheet", "runs").code == 0

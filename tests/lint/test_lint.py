@@ -186,7 +186,7 @@ def test_unpaired_z_with_rounding():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no CSV with a heading"),
+        ("", "no CSV with a heading: it is empty"),
         ("a,b\n1,2\n", "needs a column method"),
         ("method\nA\n", "needs a column method, and some of"),
         ("method,iq\nA,much\n", "theirs.csv:2, iq: 'much' is no number"),

@@ -321,6 +321,15 @@ def test_p_values_are_those_of_the_pairs_and_adjusted_by_family(study, table):
     assert any("Holm over the" in x and "Benjamini-Hochberg over the" in x for x in body.footnotes)
 
 
+@pytest.mark.parametrize("table", ["1", "2", "collapse"])
+def test_a_method_alone_has_no_p_and_says_so(fakes, table):
+    fakes.add("a cat", "esd", scores={"iq": 1.0, "janus_rate": 0.5})
+    body = made(fakes, table, p_values="esd")
+    assert body.footnotes[-1] == "p: there is nothing to set against esd."
+    with pytest.raises(ValueError, match=r"nothing to set against ESD .* no other method"):
+        made(fakes, "paired")
+
+
 @pytest.mark.parametrize("table", ["1", "2", "collapse", "per_prompt"])
 def test_failed_runs_can_be_left_out_and_the_rule_is_said(broken, table):
     values = {}
