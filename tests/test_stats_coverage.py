@@ -76,7 +76,7 @@ def test_paired_differences_cover_and_hold_their_level(monkeypatch):
 
     few = dict.fromkeys(("resamples",), DRAWS)
     monkeypatch.setattr(
-        pairs, "bootstrap_interval", lambda x, c: stats.bootstrap_interval(x, c, **few)
+        pairs, "bootstrap_interval", lambda x, c, _: stats.bootstrap_interval(x, c, **few)
     )
     monkeypatch.setattr(pairs, "sign_flip", lambda x: stats.sign_flip(x, **few))
     rng = np.random.default_rng(8)
