@@ -316,8 +316,7 @@ def test_everything_is_made_without_torch(tmp_path):
         less = 0.3 if name == "esd-entropy1" else 0.0
         return scores(float(np.clip(rng.choice([0.1, 0.5, 0.9]) - less, 0, 1)), rng)
 
-    arms = [*PRIMARY, "vsd", "sds", "perp_neg"]
-    folder = study_units.write(tmp_path / "study", effect, arms)
+    folder = study_units.write(tmp_path / "study", effect, [*PRIMARY, "vsd"])
     done = paper("--folder", folder)
     assert done.returncode == 0, done.stderr
     *files, last = done.stdout.splitlines()
@@ -328,7 +327,7 @@ def test_everything_is_made_without_torch(tmp_path):
         assert {f"tables/{table}.{ending}" for ending in ("csv", "tex", "md")} <= names
     said = (folder / "verdict.md").read_text()
     assert "**Yes.**" in said
-    assert "9 of 36 arms, 12 prompts × 3 seeds each" in said
+    assert "7 of 36 arms, 12 prompts × 3 seeds each" in said
     shown = paper("show", "primary", "--folder", folder).stdout
     assert shown == (folder / "tables/primary.md").read_text()
 

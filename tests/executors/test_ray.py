@@ -101,8 +101,11 @@ def deadly():
 def nodes() -> Iterator[Any]:
     """A cluster of one node for all tests: starting takes seconds."""
     import ray as client
+    from ray._private.ray_constants import RAY_WORKER_NICENESS
     from ray.cluster_utils import Cluster
 
+    # Workers are as urgent as the tests beside them, or they would starve until those end.
+    os.environ[RAY_WORKER_NICENESS] = "0"
     made = Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     client.init(made.address, log_to_driver=False)
     yield made

@@ -79,11 +79,10 @@ def test_the_shipped_prior_is_healthy(healthy):
     [
         ("wrong prediction type", setting("scheduler", prediction_type="v_prediction")),
         ("about 4.5 times too small", setting("vae", scaling_factor=0.18215)),
-        ("about 4.7 times too large", setting("vae", scaling_factor=5 * 0.77)),
         ("wrong text encoder", random("text_encoder")),
         ("broken VAE", random("vae", "decoder")),
     ],
-    ids=["v", "scale / 4", "scale * 5", "text", "decoder"],
+    ids=["v", "scale / 4", "text", "decoder"],
 )
 def test_a_broken_copy_is_named(tmp_path, said, change):
     found = report(tmp_path, change)
@@ -100,12 +99,13 @@ def test_a_broken_copy_is_named(tmp_path, said, change):
             "wrong prediction type: the folder says x",
             setting("scheduler", prediction_type="sample"),
         ),
+        ("about 4.7 times too large", setting("vae", scaling_factor=5 * 0.77)),
         ("broken VAE", random("vae", "encoder")),
         ("broken U-Net", random("unet")),
         ("text has no effect", silent),
         ("", setting("unet")),
     ],
-    ids=["x", "encoder", "unet", "silent", "a mere copy"],
+    ids=["x", "scale * 5", "encoder", "unet", "silent", "a mere copy"],
 )
 def test_other_ways_of_breaking_it(tmp_path, said, change):
     found = report(tmp_path, change, steps=6)
