@@ -5,6 +5,7 @@ Every line names the study in which it was said, by a hash of its secret: two la
 """
 
 import csv
+import hashlib
 import io
 import re
 import secrets
@@ -22,7 +23,7 @@ from esd_bench.labelling.session import LONGEST_NOTE
 from esd_bench.labelling.study import MODES, Study, opaque
 
 COLUMNS = (
-    *("study", "mode", "rater", "role", "first", "second", "again"),
+    *("study", "mode", "rater", "role", "first", "second", "views", "again"),
     *(*NAMES, "finished", "note", "at"),
 )
 LARGEST = 64 * 2**20
@@ -53,12 +54,22 @@ def _line(study: Study, rater: Rater, place: str, slot: Slot) -> list[str]:
     again, at = str(int(place.endswith(AGAIN))), ""
     if slot.done is not None:
         at = datetime.fromtimestamp(slot.done, UTC).isoformat()
-    text = [study.mode, plain(rater.name), rater.role, plain(first), plain(second), again, *answers]
+    who = [study.mode, plain(rater.name), rater.role]
+    text = [*who, plain(first), plain(second), _views(study, item_of(place)), again, *answers]
     return [*text, str(int(slot.done is not None)), plain(slot.note), at]
 
 
+def _views(study: Study, item: str) -> str:
+    """What an item's raters see, by a hash of all its views: an asset that was made again may have kept its name.
+
+    "" in a database that knows its assets by their names alone.
+    """
+    seen = " ".join(x for asset in study.items[item].assets for x in asset.key[1:])
+    return hashlib.sha256(seen.encode()).hexdigest()[:16] if seen else ""
+
+
 def import_labels(database: Database, study: Study, path: Path | str) -> tuple[int, int, int]:
-    """Take over another lab's file; what is there already stays once. All lines or none.
+    """Take over another lab's file; what is there already stays once. All lines or none, all of assets that look the same here.
 
     Returns:
         how many lines there are of others, how many raters, and how many lines of this study itself, which change nothing.
@@ -130,6 +141,9 @@ def _slot(row: Mapping[str, Any], study: Study, places: Mapping[tuple[str, ...],
     names = tuple(back(x) for x in (row["first"], row["second"]) if x)
     if names not in places:
         raise ValueError(f"{' and '.join(names) or 'nothing'} is not in {study.root}")
+    here = _views(study, places[names])
+    if row["views"] and here and row["views"] != here:
+        raise ValueError(f"{' and '.join(names)} had other views when it was rated; leave it out")
     return places[names] + AGAIN * int(row["again"])
 
 

@@ -244,6 +244,24 @@ def test_labels_go_to_another_lab_and_back(two, tmp_path_factory):
     assert notes == [note]
 
 
+def test_labels_of_an_asset_that_looks_otherwise_here_are_refused(tmp_path):
+    here, there = grid(tmp_path / "here", 1), grid(tmp_path / "there", 1)
+    Labels(there).say("Ann", {}, default="yyy")
+    file = tmp_path / "labels.csv"
+    command("label", there, "--export", file)
+    rows = file.read_text().splitlines()
+    at = rows[0].split(",").index("views")
+    cells = rows[1].split(",")
+    assert len(cells[at]) == 16
+    cells[at] = "0" * 16
+    file.write_text("\n".join([rows[0], ",".join(cells), *rows[2:]]) + "\n")
+    done = command("label", here, "--import", file)
+    assert done.code == 2
+    assert "line 2: " in done.err
+    assert "had other views when it was rated" in done.err
+    assert Labels(here).votes.empty
+
+
 def test_two_labs_with_a_file_and_a_rater_of_one_name_stay_two(tmp_path):
     here, labs = grid(tmp_path / "here", 1), [grid(tmp_path / x, 1) for x in ("one", "two")]
     for root, letters in zip(labs, ("yyy", "yny"), strict=True):

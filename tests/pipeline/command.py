@@ -6,6 +6,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
+from warnings import catch_warnings, simplefilter
 
 from esd_bench import cli, presets
 from esd_bench.spec import Choice, RunSpec
@@ -39,7 +40,10 @@ def command(*words: object) -> Said:
         patch.dict(presets.FULL, small=presets.embedded_full),
         redirect_stdout(out),
         redirect_stderr(err),
+        catch_warnings(),
     ):
+        # What a browser of other tests left open is no news of this command.
+        simplefilter("ignore", ResourceWarning)
         try:
             cli.main()
         except SystemExit as stop:
