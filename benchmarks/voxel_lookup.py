@@ -1,27 +1,14 @@
 """The voxel scenes' own trilinear lookup against torch's ``grid_sample``, forward and backward.
 
-python benchmarks/voxel_lookup.py [--threads 1] [--samples 32768] [--cells 48] [--members 1]
+python benchmarks/voxel_lookup.py [--threads 1] [--samples 32768] [--cells 48] [--members 1] [--out FILE]
+python benchmarks/voxel_lookup.py --device cuda --members 48 --samples 786432
 """
 
-import argparse
-import statistics
-import time
-
 import torch
+from race import medians, parser, publish, race, ratio
 from torch.nn import functional
 
-from esd_bench.scenes._trilinear import _Lookup
-
-
-def milliseconds(work, repeats=20):
-    """Median time of some work after a warm-up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
+from esd_bench.scenes._trilinear import trilinear
 
 
 def rays(members, samples):
@@ -31,27 +18,35 @@ def rays(members, samples):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("threads", 1), ("samples", 32768), ("cells", 48), ("members", 1)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    a = parser.parse_args()
+    options = parser(__doc__)
+    for name, default in (("samples", 32768), ("cells", 48), ("members", 1)):
+        options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--device", default="cpu")
+    a = options.parse_args()
     torch.set_num_threads(a.threads)
-    table = torch.randn(a.members, 4, a.cells, a.cells, a.cells, requires_grad=True)
-    points = rays(a.members, a.samples)
-    gradient = torch.randn(a.members, 4, points.shape[1])
+    table = torch.randn(a.members, 4, a.cells, a.cells, a.cells).to(a.device).requires_grad_()
+    points = rays(a.members, a.samples).to(a.device)
+    gradient = torch.randn(a.members, 4, points.shape[1]).to(a.device)
 
     def ours():
         table.grad = None
-        _Lookup.apply(table, points).backward(gradient)
+        trilinear(table, points).backward(gradient)
 
     def peer():
         table.grad = None
         place = points[:, :, None, None]
         functional.grid_sample(table, place, align_corners=True).backward(gradient[..., None, None])
 
-    one, two = milliseconds(ours), milliseconds(peer)
-    print(f"{a.members} x {points.shape[1]} samples, 4 x {a.cells}^3 cells, {a.threads} threads")
-    print(f"ours {one:.1f} ms, grid_sample {two:.1f} ms: {two / one:.1f} times as fast")
+    seconds = race({"ours": ours, "grid_sample": peer}, a.rounds, warmup=3)
+    found = {
+        "device of the tensors": a.device,
+        "members": a.members,
+        "samples": points.shape[1],
+        "cells": a.cells,
+        "milliseconds": {name: round(1e3 * x, 2) for name, x in medians(seconds).items()},
+        "grid_sample / ours": round(ratio(seconds, "grid_sample", "ours"), 2),
+    }
+    publish("voxel_lookup", found, a.out)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,13 @@ Bands leave four standard errors of a count over so many simulations beside what
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy.stats import norm
 
-from esd_bench import stats
+from esd_bench import agreement, stats
+from esd_bench.metrics import Inputs, Score
+from esd_bench.metrics.cmmd import cmmd
+from esd_bench.metrics.kid import kid
 
 DRAWS = 400
 """Resamples in each simulated study: enough for the coverage to move by less than half a per cent."""
@@ -63,6 +68,70 @@ def test_wilson(n, share):
     counts = rng.binomial(n, share, 4000)
     ends = {k: stats.wilson(int(k), n) for k in set(counts)}
     assert 0.93 < np.mean([covers(ends[k], share) for k in counts]) < 0.975
+
+
+PROMPTS, ASSETS = 24, 8
+
+
+def assets(rng, spread: float = 1.0) -> np.ndarray:
+    """(prompts, assets) numbers of variance 1 and ``spread`` within and between prompts."""
+    return rng.normal(0, spread, (PROMPTS, 1)) + rng.normal(size=(PROMPTS, ASSETS))
+
+
+CLUSTERS = np.repeat(np.arange(PROMPTS), ASSETS)
+
+
+def test_the_area_under_a_roc_curve_over_prompts(monkeypatch):
+    """Half of each prompt's assets score higher by 1; of the pairs one in so many prompts is of one prompt."""
+    monkeypatch.setattr(agreement, "RESAMPLES", DRAWS)
+    rng, truth = np.random.default_rng(21), np.tile([True, False], (PROMPTS, ASSETS // 2))
+    within, between = norm.cdf(1 / np.sqrt([2, 4]))
+    wanted = (within + (PROMPTS - 1) * between) / PROMPTS
+    made = [
+        agreement.auc((assets(rng) + truth).ravel(), truth.ravel(), CLUSTERS) for _ in range(400)
+    ]
+    assert abs(np.mean([x.value for x in made]) - wanted) < 0.01
+    assert 0.89 < np.mean([covers(x.interval, wanted) for x in made]) < 0.98
+
+
+def test_assets_taken_for_prompts_would_cover_too_rarely(monkeypatch):
+    """The error that the clusters avoid, here of tau; the band below would see it."""
+    assert tau_coverage(monkeypatch, np.arange(PROMPTS * ASSETS), 40) < 0.85
+
+
+def test_kendalls_tau_over_prompts(monkeypatch):
+    assert 0.89 < tau_coverage(monkeypatch, CLUSTERS, 400) < 0.98
+
+
+def tau_coverage(monkeypatch, clusters: np.ndarray, studies: int) -> float:
+    """Of two normal numbers with a correlation of .5, within prompts as between them."""
+    monkeypatch.setattr(agreement, "RESAMPLES", DRAWS)
+    rng, wanted = np.random.default_rng(22), 2 / np.pi * np.arcsin(0.5)
+    found = []
+    for _ in range(studies):
+        x, noise = assets(rng, 2), assets(rng, 2)
+        y = 0.5 * x + np.sqrt(0.75) * noise
+        found.append(agreement.tau(x.ravel(), y.ravel(), clusters).interval)
+    return float(np.mean([covers(x, wanted) for x in found]))
+
+
+@pytest.mark.parametrize(
+    ("metric", "role", "output"), [(kid, "features", "features"), (cmmd, "clip", "image")]
+)
+def test_kernel_distances_of_independent_pictures(metric, role, output):
+    """Two laws of features, a little apart; the truth is what very many pictures give."""
+    rng, compute = np.random.default_rng(23), metric().compute
+
+    def found(n: int, m: int) -> Score:
+        x, y = (
+            torch.from_numpy(rng.normal(*law, (k, 8))) for k, law in ((n, (0, 1)), (m, (0.4, 1.2)))
+        )
+        at = torch.zeros(n)
+        return compute(Inputs({role: {output: x}}, at, at, reference={role: {output: y}}))[0]
+
+    wanted = np.mean([found(1000, 1000).value for _ in range(8)])
+    made = [found(60, 48).interval for _ in range(400)]
+    assert 0.89 < np.mean([covers(x, wanted) for x in made]) < 0.98
 
 
 def two_methods(rng, n: int, shift: float) -> tuple[pd.Series, pd.Series]:

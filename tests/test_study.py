@@ -4,11 +4,14 @@ import importlib.util
 import json
 import subprocess
 import sys
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "reports/embedded/study.py"
@@ -22,7 +25,6 @@ def study():
     spec.loader.exec_module(module)
     yield module
     del sys.modules["study"]
-    sys.path.remove(str(ROOT / "reports"))
 
 
 def test_arms_are_those_of_the_protocol(study):
@@ -103,13 +105,56 @@ def test_a_unit_of_other_settings_is_not_taken_for_this(study, tmp_path):
     a = study.argparse.Namespace(out=tmp_path, steps=None, prompts=None)
     name, (arm, _) = next(iter(study.units().items()))
     assert not study.stored(name, a)
-    made = study.recipe(arm, a)
-    del made["of"]
-    study._path(a, name, "json").write_text(json.dumps(made))
+    study._path(a, name, "json").write_text(json.dumps(study.recipe(arm, a)))
     assert study.stored(name, a)
     a.steps = 7
     with pytest.raises(SystemExit, match="another spec"):
         study.stored(name, a)
+
+
+def test_matrix_products_are_as_before_outside(study):
+    before = torch.backends.cuda.matmul.allow_tf32
+
+    def products():
+        with study.tf32():
+            assert torch.backends.cuda.matmul.allow_tf32
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        products()
+    assert torch.backends.cuda.matmul.allow_tf32 == before
+
+
+def test_a_unit_is_measured_beside_the_next_and_a_lost_one_takes_no_other_along(
+    study, tmp_path, monkeypatch
+):
+    """Threads stand for the process beside; the second unit fails to be made, the third to be measured."""
+    begun, lock = [], threading.Event()
+
+    def make(name, arm, seed, a):
+        begun.append(f"make {name}")
+        if seed == 1:
+            raise ValueError("can't be made")
+        if seed == 2:
+            lock.set()
+        return 1.0
+
+    def measure(name, arm, seed, a, made):
+        assert made == 1.0
+        assert seed != 0 or lock.wait(20), "the next unit is not made before this one is measured"
+        begun.append(f"measured {name}")
+        if seed == 2:
+            raise ValueError("can't be measured")
+        return 0.5
+
+    monkeypatch.setattr(study, "make", make)
+    monkeypatch.setattr(study, "measure", measure)
+    monkeypatch.setattr(study, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(n))
+    a = study.shards.parser("", "runs", tmp_path).parse_args(["--only", "vsd-s"])
+    a.steps = a.prompts = None
+    assert study.work(study.units(), a) == ["vsd-s1", "vsd-s2"]
+    assert begun[:3] == ["make vsd-s0", "make vsd-s1", "make vsd-s2"]
+    assert sorted(begun[3:]) == ["measured vsd-s0", "measured vsd-s2"]
 
 
 def test_no_unit_is_begun_that_would_not_end_in_time(study):

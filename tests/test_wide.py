@@ -1,20 +1,14 @@
 """Units of the study are stored wide and read as they were."""
 
 import hashlib
-import importlib.util
 import json
 import math
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from esd_bench.tables import COLUMNS
-
-SCRIPT = Path(__file__).parents[1] / "reports/embedded/wide.py"
-spec = importlib.util.spec_from_file_location("wide", SCRIPT)
-wide = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(wide)
+from reports.embedded import wide
 
 
 def tidy(failed=()):

@@ -1,8 +1,8 @@
 """Trilinear lookup in dense grids, the inner loop of voxel scenes; grid corners lie on the cube's corners.
 
-On a CPU our own lookup: one flat gather and one flat scatter per corner, about twice as fast as ``grid_sample`` forward
-and backward (``benchmarks/voxel_lookup.py``). On a GPU ``grid_sample`` is one kernel and needs no temporaries; its backward
-took a sixth of an ESD step and a third of an SDS step, so where Triton is at hand that is a kernel of our own.
+On a CPU our own lookup: one flat gather and one flat scatter per corner, faster than ``grid_sample`` forward and backward
+(``benchmarks/voxel_lookup.py``). On a GPU ``grid_sample`` is one kernel and needs no temporaries; its backward
+adds channel by channel, far apart, so where Triton is at hand that is a kernel of our own.
 """
 
 from importlib.util import find_spec

@@ -30,9 +30,9 @@ import numpy as np
 import pandas as pd
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-import shards  # noqa: E402
-import wide  # noqa: E402
+sys.path.insert(0, str(HERE.parents[1]))
+from reports import shards  # noqa: E402
+from reports.embedded import wide  # noqa: E402
 
 SUITE, PRIOR, SEEDS, STEPS = "study", "embedded-biased", (0, 1, 2), 1200
 LONGER = 2635
@@ -115,8 +115,8 @@ def units() -> dict[str, tuple[Arm, int]]:
     return {f"{arm.name}-s{seed}": (arm, seed) for arm in arms() for seed in SEEDS}
 
 
-def template(arm: Arm) -> Any:
-    """The runs' spec, but for prompt and seed."""
+def template(arm: Arm, steps: int | None = None) -> Any:
+    """The runs' spec, but for prompt and seed; ``steps`` are a trial's."""
     from esd_bench.presets import Settings, preset
 
     settings = Settings(
@@ -125,22 +125,22 @@ def template(arm: Arm) -> Any:
         prior=PRIOR,
         schedule=arm.schedule,
         student=arm.student,
-        steps=(arm.steps,),
+        steps=(steps or arm.steps,),
         view_words=arm.words,
     )
     return replace(preset("embedded-gpu", settings), suite=SUITE)
 
 
-def recipe(arm: Arm, a: argparse.Namespace) -> dict[str, Any]:
-    """What a stored unit must have been made by: the spec but for prompt and seed, and the prompts."""
+def prompts(a: argparse.Namespace) -> Any:
+    """Those of the suite, or a trial's first ones."""
     from esd_bench.prompts import load_suite
 
-    spec = template(arm)
-    if a.steps:
-        stage = replace(spec.stages[-1], steps=a.steps)
-        spec = replace(spec, stages=(*spec.stages[:-1], stage))
-    prompts = load_suite(SUITE).prompts[: a.prompts]
-    return {"spec": spec.digest, "prompts": [x.text for x in prompts], "of": spec}
+    return load_suite(SUITE).prompts[: a.prompts]
+
+
+def recipe(arm: Arm, a: argparse.Namespace) -> dict[str, Any]:
+    """What a stored unit must have been made by: the digest of :func:`template`, and the prompts' texts."""
+    return {"spec": template(arm, a.steps).digest, "prompts": [x.text for x in prompts(a)]}
 
 
 def described() -> dict[str, Any]:
@@ -190,12 +190,11 @@ def tf32() -> Iterator[None]:
 def make(name: str, arm: Arm, seed: int, a: argparse.Namespace) -> float:
     """The runs of a unit; how many seconds it took."""
     from esd_bench.generate import generate
-    from esd_bench.prompts import load_suite
     from esd_bench.spec import expand
     from esd_bench.store import RunStore
 
     start = time.time()
-    specs = expand([recipe(arm, a)["of"]], load_suite(SUITE).prompts[: a.prompts], [seed])
+    specs = expand([template(arm, a.steps)], prompts(a), [seed])
     with (
         tf32()
     ):  # an interrupted unit is begun anew: checkpoints of 48 scenes take longer than that is worth
@@ -230,10 +229,9 @@ def measure(name: str, arm: Arm, seed: int, a: argparse.Namespace, made: float) 
     if seed == SEEDS[0]:
         sheet(store, runs, _path(a, name, "sheet.webp"))
     seconds = time.time() - start
-    how = {k: v for k, v in recipe(arm, a).items() if k != "of"}
     facts: dict[str, Any] = {
         "name": name,
-        **how,
+        **recipe(arm, a),
         "matrix products": "TF32",
         "seconds": {"generate": round(made, 1), "score": round(seconds, 1)},
         "record": {k: v for k, v in asdict(runs[0].record).items() if k in KEPT},

@@ -25,8 +25,8 @@ from typing import Any
 import pandas as pd
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-import shards  # noqa: E402
+sys.path.insert(0, str(HERE.parents[1]))
+from reports import shards  # noqa: E402
 
 PROMPTS, STEPS, FILM = 12, 1200, 60
 GUIDANCE = (1.0, 3.0, 7.5)

@@ -68,18 +68,17 @@ def main() -> None:
     torch.set_num_threads(1)
     prior, lines = stable_diffusion(torch.device("cpu")), []
     for size, kind, fronts in product(SIZES, KINDS, FRONTS):
-        prior.resolution = (
-            size  # Else it would make pictures as small as those that the U-Net knows.
-        )
+        # Else it would make pictures as small as those that the U-Net knows.
+        prior.resolution = size
         pictures = faced(kind, fronts).views(BAND, size).over("white")
         latent = prior.encode(pictures)
+        again = (prior.decode(latent[:JUDGED]) - pictures[:JUDGED]).square().mean()
         known = {
             "kind": kind,
             "fronts": fronts,
             "pixels": size,
             "side": latent.shape[-1],
-            "psnr": -10
-            * float((prior.decode(latent[:JUDGED]) - pictures[:JUDGED]).square().mean().log10()),
+            "psnr": -10 * float(again.log10()),
             "apart": float(pdist(latent.flatten(1)).square().mean()),
         }
         lines += [{**known, "t": t, **measure(prior, latent, t)} for t in LEVELS]

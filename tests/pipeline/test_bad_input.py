@@ -157,13 +157,21 @@ def test_a_file_in_place_of_a_run_s_folder(made, tmp_path):
     assert "ad-hoc" in refused(*quick(tmp_path, "-m", "sds"))
 
 
-@pytest.mark.parametrize("left", [10, 3_000, 60_000], ids=["spec", "view", "checkpoint"])
-def test_a_full_disk_loses_nothing(made, tmp_path, left):
-    """What fits decides where it stops; with space again the same command ends as if nothing had been."""
-    words = quick(tmp_path, "-m", "sds")
+@pytest.mark.parametrize(
+    ("left", "checkpoint", "begun"),
+    [(10, 2, False), (2_000, 1000, True), (20_000, 1000, True), (20_000, 2, False)],
+    ids=["spec", "views", "scene", "checkpoint"],
+)
+def test_a_full_disk_loses_nothing(made, tmp_path, left, checkpoint, begun):
+    """What fits decides where it stops; with space again the same command ends as if nothing had been.
+
+    ``begun``: whether it was stopped at or after the views, not before.
+    """
+    words = [*quick(tmp_path, "-m", "sds"), "--checkpoint", checkpoint]
     with full_disk(left):
         line = refused(*words)
     assert "large" in line or "cannot write" in line
+    assert bool([*tmp_path.rglob("views")]) == begun
     assert RunStore(tmp_path).find() == []
     assert command(*words).code == 0
     assert views(tmp_path) == views(made)

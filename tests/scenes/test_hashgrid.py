@@ -1,6 +1,5 @@
 """Hash grids: each level against dense grids, backends against each other, independence of the pack, options."""
 
-import sys
 from importlib import import_module
 
 import numpy as np
@@ -14,6 +13,7 @@ from esd_bench.optim import PackAdam
 from esd_bench.scenes._hash import PRIMES, Level, encode, resolutions
 from esd_bench.scenes._mlp import harmonics
 from esd_bench.scenes.hashgrid import hashgrid
+from tests.triton_kernels import in_interpreter
 
 STEP = torch.tensor(2)
 LEVELS = resolutions(5, 4, 40, 10)
@@ -186,13 +186,7 @@ def along_a_ray(count):
 
 
 def test_the_triton_kernels_in_its_interpreter(monkeypatch):
-    pytest.importorskip("triton")
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    name = "esd_bench.scenes._hash_triton"
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    interpreted = import_module(name)
-    monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(interpreted, "BLOCK", 64)  # its interpreter takes a lane at a time
+    interpreted = in_interpreter(monkeypatch, "_hash_triton", block=64)
     levels = resolutions(2, 4, 40, 10)
     table = torch.randn(2, sum(x.rows for x in levels), 2, requires_grad=True)
     points = torch.rand(2, 65, 3).transpose(0, 1).contiguous().transpose(0, 1) * 1.98 - 0.99

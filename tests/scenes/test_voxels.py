@@ -1,7 +1,6 @@
 """Voxel scenes: the lookup against torch's, independence of the pack, the world's axes, and a fit."""
 
 import math
-import sys
 from importlib import import_module
 
 import pytest
@@ -14,6 +13,7 @@ from esd_bench.optim import PackAdam
 from esd_bench.scenes import Render
 from esd_bench.scenes._trilinear import trilinear
 from esd_bench.scenes.voxels import resize, upsampling, voxels
+from tests.triton_kernels import in_interpreter
 
 STEP = torch.tensor(2)
 
@@ -52,13 +52,7 @@ def test_lookup_is_grid_sample():
 
 
 def test_the_triton_kernel_in_its_interpreter(monkeypatch):
-    pytest.importorskip("triton")
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    name = "esd_bench.scenes._trilinear_triton"
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    interpreted = import_module(name)
-    monkeypatch.delitem(sys.modules, name)
-    same_lookup(interpreted.trilinear, "cpu")
+    same_lookup(in_interpreter(monkeypatch, "_trilinear_triton", block=64).trilinear, "cpu")
 
 
 @pytest.mark.gpu

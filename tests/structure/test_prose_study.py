@@ -38,7 +38,7 @@ def test_entropy_and_the_janus_rate(primary):
     said(
         "README.md",
         f"{none} at λ = 0, {a} at λ = .5 (difference {first}) and {b} at λ = 1 ({second});",
-        f"a difference of {short(seen, 3)} would have been seen.",
+        f"four of five such studies would see a difference of {short(seen, 3)}.",
     )
 
 
