@@ -220,7 +220,9 @@ def measure(name: str, arm: Arm, seed: int, a: argparse.Namespace, made: float) 
         frame = scored(scoring, store, a)
         rows = list(zip(frame["run"], frame["score"], frame["key"], strict=True))
         frame, known = frame[[row not in known for row in rows]], known | set(rows)
-        frames.append(frame.assign(label=[title(arm, x) for x in frame["label"]]))
+        places = [Path(x).relative_to(store.root).as_posix() for x in frame["run"]]
+        names = [title(arm, x) for x in frame["label"]]
+        frames.append(frame.assign(label=names, run=places))
         frames[-1]["pass"] = scoring
     told = wide.write(pd.concat(frames), _path(a, name, "csv.gz"))
     seen(store, a).to_parquet(

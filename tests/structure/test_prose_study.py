@@ -8,7 +8,10 @@ import pytest
 from tests.structure.test_prose import ROOT, said, short
 
 TABLES = ROOT / "reports/embedded/tables"
-WORDED = "view words"
+WORDED, PLAIN = "view words", "no view words"
+ESD = [f"ESD (λ = {x}) − ESD (λ = 0)" for x in ("0.5", "1")]
+OTHERS = "3. Others, view words"
+BOUNDS = ("Debiased-SDS (0.5 to 2)", "Debiased-SDS (2 to 8)")
 
 
 def signed(x: float) -> str:
@@ -16,59 +19,107 @@ def signed(x: float) -> str:
     return ("−" if round(x, 3) < 0 else "") + short(x, 3)
 
 
+def span(row: pd.Series) -> str:
+    """A difference and its interval."""
+    return f"{signed(row['value'])} [{signed(row['low'])}, {signed(row['high'])}]"
+
+
+def size(row: pd.Series) -> str:
+    """The same where the sentence says which way it goes."""
+    ends = sorted(abs(row[["low", "high"]]))
+    return f"{short(row['value'], 3)} [{short(ends[0], 3)}, {short(ends[1], 3)}]"
+
+
+def table(name: str) -> pd.DataFrame:
+    return pd.read_csv(TABLES / f"{name}.csv")
+
+
 @pytest.fixture(scope="module")
-def primary() -> pd.DataFrame:
-    found = pd.read_csv(TABLES / "primary.csv")
-    return found[found["outcome"] == "Janus rate"].set_index(
-        ["prompts_with", "difference_of", "column"]
-    )
+def means() -> pd.Series:
+    """By group, method and outcome."""
+    return table("collapse").set_index(["arms", "method", "column"])["value"]
 
 
-def test_entropy_and_the_janus_rate(primary):
-    means = pd.read_csv(TABLES / "collapse.csv").set_index(["arms", "method", "column"])["value"]
-    told = []
-    for x in ("0.5", "1"):
-        row = primary.loc[WORDED, f"ESD (λ = {x}) − ESD (λ = 0)", "Difference"]
-        mean = means["1. Primary, view words", f"ESD (λ = {x})", "Janus rate"]
-        span = f"{signed(row['value'])} [{signed(row['low'])}, {signed(row['high'])}]"
-        told.append((short(mean, 3), span))
-    none = short(means["1. Primary, view words", "ESD (λ = 0)", "Janus rate"], 3)
-    (a, first), (b, second) = told
-    seen = primary.loc[WORDED].xs("MDE", level="column")["value"].max()
-    said(
-        "README.md",
-        f"{none} at λ = 0, {a} at λ = .5 (difference {first}) and {b} at λ = 1 ({second});",
-        f"four of five such studies would see a difference of {short(seen, 3)}.",
-    )
+@pytest.fixture(scope="module")
+def explored() -> pd.DataFrame:
+    return table("explored-collapse").set_index(["arms", "method", "column"])
 
 
-def test_what_is_made(primary):
+def test_what_is_made(means):
     arms = json.loads((ROOT / "reports/embedded/arms.json").read_text())["arms"]
-    made = pd.read_csv(TABLES / "collapse.csv")[["arms", "method"]].drop_duplicates()
+    made = len(means.index.droplevel("column").unique())
+    said("README.md", f"{made} of {len(arms)} arms are made.")
+    said("README.md", f"{len(arms) - made} arms of the study, none of them primary, are not made")
+
+
+def test_entropy_and_the_janus_rate(explored):
+    assert (
+        "\nESD against the same without entropy. **No.**"
+        in (ROOT / "reports/embedded/verdict.md").read_text()
+    )
+    found = table("primary").set_index(["prompts_with", "difference_of", "outcome", "column"])
+    rates = found.xs("Janus rate", level="outcome")
+    (a, b), (c, d) = (
+        [span(rates.loc[words, x, "Difference"]) for x in ESD] for words in (WORDED, PLAIN)
+    )
+    assert (found.xs("p adjusted", level="column")["value"] == 1).all()
+    rows = [("1. Primary, view words", 0), ("1. Primary, no view words", 0)]
+    rises = pd.concat(
+        [explored.loc[group, f"ESD (λ = {x})", "R"] for group, _ in rows for x in ("0.5", "1")],
+        axis=1,
+    ).T
+    assert (rises["low"] > 0).all()
+    low, high = short(rises["value"].min(), 3), short(rises["value"].max(), 3)
     said(
         "README.md",
-        f"{len(arms)} arms, 48 prompts, three seeds, of which {len(made)} arms are made.",
+        f"with λ = 0 the differences are {a} (λ = .5) and {b} (λ = 1) with view words, {c} and {d} without",
+        f"R rises by {low} to {high} (exploratory, adjusted p of {short(rises['p_adjusted'].max(), 3)} at most)",
     )
-    plain = primary.loc["no view words"].xs("Difference", level="column")
-    assert plain["value"].isna().all(), "the verdict no longer waits for them"
+
+
+def test_view_words_and_the_other_methods(means, explored):
+    successes = means.xs("Oracle success", level="column")
+    plain = [x for x in successes.index if x[0].endswith(PLAIN)]
+    assert (successes.loc[plain] == 0).all()
+    perp = explored.loc[OTHERS, "Perp-Neg", "Janus rate"]
+    sds = explored.loc["2. VSD and SDS, view words", "SDS", "Janus rate"]
+    bounded = [explored.loc[OTHERS, x, "Janus rate"] for x in BOUNDS]
+    said(
+        "README.md",
+        "Without them no asset of any arm passes",
+        f"Perp-Neg's Janus rate is lower than that of ESD (0) by {size(perp)}, that of SDS higher by {size(sds)}, "
+        f"those of Debiased-SDS by {size(bounded[0])} and {size(bounded[1])} (exploratory, adjusted p of "
+        f"{short(max(x['p_adjusted'] for x in (perp, sds, *bounded)), 3)} at most)",
+    )
+    assert perp["high"] < 0 < min(x["low"] for x in (sds, *bounded))
+
+
+def test_the_picture(means):
+    rates = means.xs("Janus rate", level="column")
+    most, best = rates.idxmax(), means.xs("Oracle success", level="column").idxmax()
+    assert (most[1], best[1]) == ("SDS", "Perp-Neg")
+    said(
+        "README.md",
+        f"SDS without view words (Janus rate {short(rates[most], 3)}) and Perp-Neg with them ({short(rates[best], 3)}).",
+    )
 
 
 def test_metrics():
-    found = pd.read_csv(TABLES / "metrics.csv")
-    found = found[
-        (found["column"] == "AUC, Janus") & found["views"].isin(["sphere:120", "ring:15:36"])
-    ]
-    rows = found.set_index("metric")
+    found = table("metrics")
+    found = found[found["column"] == "AUC, Janus"].set_index("metric")
 
     def area(name: str) -> str:
-        row = rows.loc[name]
+        row = found.loc[name]
         return f"{short(row['value'], 2)} [{short(row['low'], 2)}, {short(row['high'], 2)}]"
 
-    published = ["CLIP distance", "FID", "IQ", "IV", "IG"]
-    assert "would have told" not in set(rows.loc[published, "it"])
-    assert {*rows.index[rows["it"] == "would have told"]} == {"MI", "self_similarity"}
-    assert rows.loc["FID", "it"] == "would have misled"
+    told, misled = (
+        {*found.index[found["it"] == x]} for x in ("would have told", "would have misled")
+    )
+    assert told == {"MI", "self_similarity"}
+    assert misled == {"FID", "FID above floor", "KID"}
     said(
         "README.md",
-        f"(AUC {area('MI')}), and so does self-similarity ({area('self_similarity')}), while FID prefers those that have one ({area('FID')}).",
+        f"FID and KID prefer it (AUC {area('FID')} and {area('KID')} on {found.loc['FID', 'assets']} assets with view words);",
+        f"the mutual information IV − IQ ({area('MI')}) and self-similarity ({area('self_similarity')}) would have told, "
+        f"IG not surely ({area('IG')}).",
     )

@@ -30,6 +30,8 @@ FIGURES = {
     "differences.png": "Differences of all arms from ESD (0) in the Janus rate and in success, with intervals",
     "metrics.png": "AUC of every metric for a Janus, with intervals",
     "clouds.png": "Metrics over the Janus rate, a dot an asset",
+    "sheets.webp": "The first prompts of the arm with the highest Janus rate, and of the one that succeeds most; four views of each",
+    "pairs.webp": "For each metric that would have told or misled a Janus and a right object that show it",
 }
 
 
@@ -47,6 +49,7 @@ def write(folder: Path) -> Iterator[Path]:
         judgements,
         outcomes,
         pictures,
+        sheets,
         units,
         verdict,
     )
@@ -59,7 +62,11 @@ def write(folder: Path) -> Iterator[Path]:
         "exact": outcomes.family(study, student="exact"),
     }
     seen = judged.Judged(study)
+    pages = sheets.stored(folder, study)
+    views = sheets.strips(pages, study)
+    pairs = {right: judgements.chosen(seen, right, views) for right in (True, False)}
     tables = {name: bodies.outcomes(study, name, means) for name in bodies.SETS}
+    tables["headline"] = bodies.headline(study, means)
     tables |= {name: bodies.rule(study, families[name], title) for name, title in RULED.items()}
     tables |= {f"explored-{x}": bodies.explored(study, x, tests) for x in bodies.SETS}
     tables |= {f"table{x}": beside.body(study, x) for x in (1, 2, 3)}
@@ -67,8 +74,8 @@ def write(folder: Path) -> Iterator[Path]:
         "metrics": judgements.metrics(seen),
         "views": judgements.views(seen),
         "within": judgements.within(seen),
-        "told": judgements.told(seen, right=True),
-        "misled": judgements.told(seen, right=False),
+        "told": judgements.told(seen, True, pairs[True]),
+        "misled": judgements.told(seen, False, pairs[False]),
         "seconds": bodies.seconds(study),
     }
     for name, body in tables.items():
@@ -87,6 +94,13 @@ def write(folder: Path) -> Iterator[Path]:
     yield pictures.forest(study, families["primary"].tests, tests, figures / "differences.png")
     yield pictures.areas(seen, figures / "metrics.png")
     yield pictures.clouds(seen, figures / "clouds.png")
+    ends = [x for x in sheets.extremes(study, means) if x.label in pages]
+    shown = {f"{x.bare}, {x.wording}": pages[x.label] for x in ends}
+    if shown:
+        yield sheets.beside(shown, min(sheets.SHOWN, len(study.prompts)), figures / "sheets.webp")
+    told = {x: pair for own in pairs.values() for x, pair in own.items() if pair and views}
+    if told:
+        yield sheets.pairs(seen, told, views, figures / "pairs.webp")
 
 
 def _stored(path: Path, text: str) -> Path:
@@ -103,9 +117,9 @@ def fill(page: Path) -> Path:
 
 
 def show(name: str, folder: Path) -> str:
-    """A stored table, or a figure (``NAME.png``), or a line that says that it is not there yet."""
-    if name.endswith(".png") and (folder / "figures" / name).is_file():
-        return f"![{FIGURES.get(name, name)}](figures/{name})\n"
+    """A stored table, or a figure (one of :data:`FIGURES`), or a line that says that it is not there yet."""
+    if name in FIGURES and (folder / "figures" / name).is_file():
+        return f"![{FIGURES[name]}](figures/{name})\n"
     path = folder / "tables" / f"{name}.md"
     return path.read_text(encoding="utf-8") if path.is_file() else "*Not made yet.*\n"
 
@@ -129,8 +143,9 @@ def main() -> None:
     except ValueError as error:
         parser.exit(2, f"error: {error}\n")
     if a.folder.resolve() == FOLDER.resolve():
-        print(fill(FOLDER / "README.md"))
-        count += 1
+        for page in (FOLDER / "README.md", FOLDER.parents[1] / "README.md"):
+            print(fill(page))
+            count += 1
     print(f"{count} files in {time.time() - start:.0f} s")
 
 

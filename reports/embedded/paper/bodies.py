@@ -81,6 +81,35 @@ def outcomes(study: Study, name: str, means: dict[tuple[str, str], Mean]) -> Bod
     return checked(study, body)
 
 
+HEADLINE = {
+    **dict.fromkeys(("janus_rate", RATE, "consistency"), True),
+    **dict.fromkeys(("clip_distance", "fid", "iq", "iv", "ig"), False),
+}
+"""Outcomes of the short table -> whether with intervals."""
+PUBLISHED = ("sds", "vsd", "debiased_sds", "perp_neg", "esd")
+
+
+def headline(study: Study, means: dict[tuple[str, str], Mean]) -> Body:
+    """The short table: methods as published, and ESD at its primary λ, with view words and without."""
+    chosen = [x for x in study.arms if x.plain and x.entropy in (None, 0, 0.5, 1)]
+    chosen.sort(key=lambda x: (not x.words, PUBLISHED.index(x.method)))
+    rows = []
+    for arm in chosen:
+        cells = [_mean(means, arm, x) for x in HEADLINE]
+        shown = zip(cells, HEADLINE.values(), strict=True)
+        cells = [x if ends else replace(x, interval=None) for x, ends in shown]
+        rows.append(((arm.wording, arm.bare), tuple(cells)))
+    lost = sum(study.failed.get(x.label, 0) for x in chosen)
+    runs = len(chosen) * len(study.prompts) * len(study.seeds)
+    title = (
+        f"{len(study.prompts)} held-out prompts × {len(study.seeds)} seeds: means over prompts of means over seeds, {HOW}. {lost} of {runs} runs "
+        "failed. A faceless object has a Janus rate of 0, so read it with R."
+    )
+    columns = tuple(map(study.heading, HEADLINE))
+    body = Body(title, ("Prompts with", "Method"), columns, tuple(rows), (), 1)
+    return checked(study, body)
+
+
 def _order(row: tuple) -> int:
     """Of a row whose first label is its group."""
     return GROUPS.index(row[0][0])

@@ -1,6 +1,6 @@
 """Do the metrics measure it? AUC and Kendall's tau of every score against the oracle, and what decides about each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,8 @@ from reports.embedded.paper.units import WORDINGS, Study
 
 TOLD, MISLED = 0.7, 0.5
 """A metric would have told if its AUC's interval lies above the first, would have misled if it lies below the second."""
+CLEAR = 0.5
+"""The Janus rate of an asset that a picture shows as a Janus."""
 SPHERE = (
     *("clip_distance", "r_precision", "fid", "fid_excess", "kid", "cmmd"),
     *("iq", "iv", "ig", "ig_jackknife", "mi"),
@@ -117,10 +119,19 @@ class Pair:
     right: str
 
 
-def example(judged: Judged, score: str, told: bool) -> Pair | None:
-    """The pair that a metric tells apart by most ranks, or gets wrong by most; None where it gets none so."""
-    wide = judged.of()[["prompt", "run", "truth", "success", score]].dropna(subset=score)
+def example(judged: Judged, score: str, told: bool, among: Collection[str] = ()) -> Pair | None:
+    """The pair that a metric tells apart by most ranks, or gets wrong by most; None where it gets none so.
+
+    ``among`` are runs to choose from; empty: all. Ranks are those among all. The Janus is a clear one, if there is such a pair.
+    """
+    wide = judged.of()[["prompt", "run", "truth", "amount", "success", score]].dropna(subset=score)
     known = wide.assign(rank=wide[score].rank())
+    known = known[known["run"].isin(among)] if among else known
+    clear = known[(known["truth"] != 1) | (known["amount"] >= CLEAR)]
+    return _widest(clear, told) or _widest(known, told)
+
+
+def _widest(known: pd.DataFrame, told: bool) -> Pair | None:
     best: tuple[float, Pair | None] = (0.0, None)
     for _, own in known.groupby("prompt"):
         janus, right = own[own["truth"] == 1], own[-own["success"] == 1]

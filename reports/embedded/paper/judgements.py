@@ -1,15 +1,19 @@
 """The tables about the metrics: what they tell of Janus, by views, by classifier, within each method, and by which assets."""
 
+from collections.abc import Collection, Mapping
+
 from esd_bench import stats, validation
 from esd_bench.agreement import Estimate
 from esd_bench.tables import Body, Cell, Column, heading
 from reports.embedded.paper.bodies import absent
 from reports.embedded.paper.judged import (
+    CLEAR,
     MISLED,
     SPHERE,
     TOLD,
     WITHIN,
     Judged,
+    Pair,
     auc,
     example,
     tau,
@@ -102,14 +106,22 @@ def within(judged: Judged) -> Body:
     return Body(title, ("", "Method", "Janus"), shown, tuple(rows), tuple(_counts(judged)), 1)
 
 
-def told(judged: Judged, right: bool) -> Body:
-    """The metrics that would have told, or misled, each with a Janus and a right object that show it."""
+def chosen(judged: Judged, right: bool, among: Collection[str] = ()) -> dict[str, Pair | None]:
+    """The metrics that would have told, or misled, each with a pair of runs that shows it, of these if any are named."""
+    kind = "would have told" if right else "would have misled"
+    return {
+        score: example(judged, score, right, among)
+        for score, found in judged.decided.items()
+        if verdict(found) == kind
+    }
+
+
+def told(judged: Judged, right: bool, pairs: Mapping[str, Pair | None]) -> Body:
+    """What :func:`chosen` found, with a Janus and a right object that show it."""
     kind = "would have told" if right else "would have misled"
     rows = []
-    for score, found in judged.decided.items():
-        if verdict(found) != kind:
-            continue
-        shown, pair = judged.heading(score), example(judged, score, right)
+    for score, pair in pairs.items():
+        found, shown = judged.decided[score], judged.heading(score)
         name = heading(shown)
         if not pair:
             rows.append(((name, "no such pair", "–", "–"), (_cell(found), Cell(None), Cell(None))))
@@ -125,7 +137,7 @@ def told(judged: Judged, right: bool) -> Body:
     rows = rows or [(("none", "–", "–", "–"), (Cell(None), Cell(None), Cell(None)))]
     title = (
         f"Metrics that {kind}: the interval of the AUC lies {'above' if right else 'below'} {TOLD if right else MISLED}. With each the pair of one prompt, "
-        f"a Janus and an object that is right by the oracle's rule, that it {'tells apart' if right else 'gets wrong'} by most ranks."
+        f"a Janus and an object that is right by the oracle's rule, that it {'tells apart' if right else 'gets wrong'} by most ranks (of those whose pictures are stored and a Janus rate of {CLEAR} or more, where there are any)."
     )
     names = _columns("AUC, Janus", "Its score", "Janus rate")
     index = ("Metric", "Asset", "Run", "Method")
