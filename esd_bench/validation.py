@@ -43,7 +43,7 @@ SCORES = (
 INTERVALS = (
     f"in brackets 95 % intervals by bootstrap over prompts ({RESAMPLES} resamples, seed {SEED})"
 )
-BENCHMARK = (
+GENERATED = (
     f"Scores against the pose oracle. Janus: a Janus rate of {JANUS} or more. AUC: how often a Janus scores worse than "
     f"another asset (.5 is chance, below it the score prefers the Janus); tau: Kendall's, with the Janus rate; {INTERVALS}."
 )
@@ -125,7 +125,7 @@ def body(frame: pd.DataFrame) -> Body:
         cells += [_tau(group, score) for group in taus.values()]
         cells += _alarms(wide, score) if fixtures else []
         rows.append(((score, _counted(wide, score)), tuple(cells)))
-    title = FIXTURES if fixtures else BENCHMARK
+    title = FIXTURES if fixtures else GENERATED
     notes = _notes(frame, wide)
     if (wide[order].notna().nunique(axis=1) > 1).any():
         notes.append(PARTS)

@@ -1,11 +1,8 @@
-"""Which scores see a Janus: fixtures with a known number of fronts, and generated runs that the pose oracle has judged.
+"""Which scores see a Janus: fixtures with a known number of fronts.
 
-    python reports/validation/make.py --runs RUNS [--device cuda]     everything, on a GPU; running it again resumes
-    python reports/validation/make.py --stored                        tables and figure from the stored scores, no torch
-    python reports/validation/make.py --stored --scores NEW.csv.gz    the same, these scores of some of the runs put in first
-    python reports/validation/make.py --sizes 64 --seeds 1 --backgrounds white --metrics janus,view_words   a part, on a CPU
-
-RUNS is what ``reports/embedded/make.sh`` makes. Without it the benchmark's stored scores are used, which hold what it was scored by.
+python reports/validation/make.py [--device cuda] [--jobs 6]      everything; running it again resumes
+python reports/validation/make.py --stored                        tables and figure from the stored scores, no torch
+python reports/validation/make.py --sizes 64 --backgrounds white --metrics janus,view_words --out FOLDER    a part, on a CPU
 """
 
 import argparse
@@ -16,34 +13,36 @@ from pathlib import Path
 import pandas as pd
 
 HERE = Path(__file__).parent
-DETECTORS = ("view_words", "front_peaks", "pose_peaks", "self_similarity")
-EMBEDDED = HERE.parent / "embedded" / "scores.csv.gz"
+PRIOR, REFERENCES = "embedded-biased", 48
+"""Whose pictures FID and KID compare with, and how many."""
 GOLDEN = 2.399963
-"""Radians from one fixture's front to the next one's, so that no azimuth is special."""
-SHOWN = {
-    "benchmark": ("front_elsewhere", "self_similarity", "self_similarity_clip", "clip_distance", "fid", "iq", "ig"),
-    "fixtures": ("front_elsewhere", "self_similarity", "self_similarity_clip", "clip_distance", "fid", "janus_rate", "ig"),
-}  # fmt: skip
+"""Radians from one kind's front to the next one's, so that no azimuth is special."""
+SHOWN = (
+    "front_elsewhere",
+    "self_similarity",
+    "self_similarity_clip",
+    "clip_distance",
+    "fid",
+    "janus_rate",
+    "ig",
+)
 
 
-def fixtures(suite: str, seeds: int, only: Sequence[str]) -> Iterator[tuple[int, dict]]:
-    """Seeds and arguments of the fixtures; all that a kind has share colour, turn and proportions."""
+def fixtures(suite: str, only: Sequence[str] | None) -> Iterator[dict]:
+    """Arguments of the fixtures; all that a kind has share colour, turn and proportions."""
     from esd_bench.embedded import fixtures as made
     from esd_bench.embedded.parts import COLOURS
 
     kinds = (*made.FIGURES, *made.FLAT) if suite == "figures" else tuple(made.SYMMETRIC)
-    chosen = [(i, kind) for i, kind in enumerate(kinds) if not any(only) or kind in only]
-    for index, kind in chosen:
-        for seed in range(seeds):
-            same = {
-                "kind": kind,
-                "colour": list(COLOURS)[(index + 3 * seed) % len(COLOURS)],
-                "turn": round(GOLDEN * (index + len(kinds) * seed) % 6.283, 4),
-            }
-            if suite == "symmetric":
-                yield seed, same
-            else:
-                yield from ((seed, {**same, "fronts": k}) for k in made.counts(kind))
+    for index, kind in enumerate(kinds):
+        if only is not None and kind not in only:
+            continue
+        colour = list(COLOURS)[index % len(COLOURS)]
+        same = {"kind": kind, "colour": colour, "turn": round(GOLDEN * index % 6.283, 4)}
+        if suite == "symmetric":
+            yield same
+        else:
+            yield from ({**same, "fronts": k} for k in made.counts(kind))
 
 
 def protocols(metrics: Sequence[str] | None) -> tuple[str, ...]:
@@ -54,7 +53,7 @@ def protocols(metrics: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(x for x in ("sphere:120", "ring:15:36") if x.partition(":")[0] in kinds)
 
 
-def build(a: argparse.Namespace, folder: Path, suite: str, seeds: int, size: int) -> int:
+def build(a: argparse.Namespace, folder: Path, suite: str, size: int) -> int:
     """Fixtures as finished runs, which are scored as any other; those that are there are kept. Returns how many."""
     import torch
 
@@ -64,22 +63,19 @@ def build(a: argparse.Namespace, folder: Path, suite: str, seeds: int, size: int
     from esd_bench.store import RunRecord, RunStore
 
     store, none = RunStore(folder), Choice("none")
-    wanted = list(fixtures(suite, seeds, a.kinds))
-    for done, (seed, how) in enumerate(wanted):
-        if suite == "figures":
-            made = faced(**how, seed=seed, device=a.device)
-        else:
-            made = symmetric(**how, device=a.device)
+    wanted = list(fixtures(suite, a.kinds))
+    for done, how in enumerate(wanted):
+        made = (faced if suite == "figures" else symmetric)(**how, device=a.device)
         truth = {**how, "fronts": made.fronts, "fold": made.fold}
         stage = Stage(Choice("fixture", tuple(sorted(truth.items()))), none, none, steps=0)
-        source = Choice.of("priors", "stable-diffusion", {"folder": a.prior})
+        source = Choice.of("priors", "stable-diffusion", {"folder": PRIOR})
         spec = RunSpec(
             suite,
             Prompt(made.text),
             source,
             none,
             (stage,),
-            seed,
+            0,
             views=protocols(a.metrics),
             view_size=size,
         )
@@ -137,7 +133,7 @@ def frame_of(folder: Path, background: str) -> pd.DataFrame:
     return pd.concat(rows)
 
 
-def measure_fixtures(a: argparse.Namespace) -> None:
+def measure(a: argparse.Namespace) -> None:
     """Renders, scores and stores the fixtures, a process for each suite and size, so many at once."""
     from concurrent.futures import ProcessPoolExecutor
     from itertools import product
@@ -145,21 +141,23 @@ def measure_fixtures(a: argparse.Namespace) -> None:
 
     from esd_bench.gather import write_scores
 
-    parts = list(product(("figures", "symmetric"), map(int, a.sizes)))
+    parts = list(product(("figures", "symmetric"), a.sizes))
     with ProcessPoolExecutor(a.jobs, get_context("spawn")) as pool:
         made = pool.map(part, [a] * len(parts), *zip(*parts, strict=True))
-        write_scores(pd.concat([x for frames in made for x in frames]), a.out / "fixtures.csv.gz")
+        frames = [x for own in made for x in own]
+    if not frames:
+        sys.exit(f"no fixture is of the kinds {', '.join(a.kinds)}")
+    write_scores(pd.concat(frames), a.out / "fixtures.csv.gz")
 
 
 def part(a: argparse.Namespace, suite: str, size: int) -> list[pd.DataFrame]:
-    """One suite at one size, on each background. Size and background are varied one at a time, with the first seed only."""
+    """One suite at one size: at the first one on each background, at the others on the first."""
     from esd_bench import plugins
 
-    plain = size == int(a.sizes[0])
     folder, frames = a.work / f"{suite}-{size}", []
-    if build(a, folder, suite, a.seeds if plain else 1, size):
-        for background in a.backgrounds if plain else a.backgrounds[:1]:
-            references = a.references if suite == "figures" else 0
+    if build(a, folder, suite, size):
+        for background in a.backgrounds if size == a.sizes[0] else a.backgrounds[:1]:
+            references = REFERENCES if suite == "figures" else 0
             # The two suites have other prompts to tell a fixture from, so their R-precision is no one number.
             metrics = a.metrics or [x for x in plugins.names("metrics") if x != "r_precision"]
             scored(folder, metrics, a.device, background=background, references=references)
@@ -167,65 +165,42 @@ def part(a: argparse.Namespace, suite: str, size: int) -> list[pd.DataFrame]:
     return frames
 
 
-def measure_runs(a: argparse.Namespace) -> None:
-    """Adds the detectors' scores to generated runs and stores all that they have."""
-    from esd_bench.gather import gather, write_scores
-
-    if a.runs:
-        scored(a.runs, DETECTORS, a.device)
-    write_scores(gather(a.runs or EMBEDDED), a.out / "benchmark.csv.gz")
-
-
-def put_in(a: argparse.Namespace) -> None:
-    """Puts the scores of a CSV, such as `esd-bench report RUNS --scores` writes, in the place of those of the same runs."""
-    from esd_bench.gather import gather, write_scores
-
-    new, stored = gather(a.scores), gather(a.out / "benchmark.csv.gz")
-    rest = stored[~stored["run"].isin(new["run"])]
-    write_scores(pd.concat([rest, new]), a.out / "benchmark.csv.gz")
-
-
-def report(a: argparse.Namespace) -> None:
-    """Tables in three formats and the figure, of whatever is stored."""
+def report(folder: Path) -> None:
+    """Tables in three formats and the figure, of the stored scores."""
     from esd_bench.formats import render
     from esd_bench.gather import gather
-    from esd_bench.validation import body
+    from esd_bench.validation import assets, body
 
-    there = [x for x in ("fixtures", "benchmark") if (a.out / f"{x}.csv.gz").is_file()]
-    for name in there:
-        made = body(gather(a.out / f"{name}.csv.gz"))
-        for format, ending in (("csv", "csv"), ("latex", "tex"), ("markdown", "md")):
-            text = render(format, made)
-            (a.out / f"{name}.{ending}").write_text(text.rstrip("\n") + "\n")
-    curves({name: a.out / f"{name}.csv.gz" for name in there}, a.out / "roc.png")
+    frame = gather(folder / "fixtures.csv.gz")
+    made = body(frame)
+    for format, ending in (("csv", "csv"), ("latex", "tex"), ("markdown", "md")):
+        text = render(format, made)
+        (folder / f"fixtures.{ending}").write_text(text.rstrip("\n") + "\n")
+    curves(assets(frame), folder / "roc.png")
 
 
-def curves(stored: dict[str, Path], path: Path) -> None:
-    """ROC curves, a panel for each set of assets."""
+def curves(wide: pd.DataFrame, path: Path) -> None:
+    """ROC curves of the scores that are shown."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     from esd_bench.agreement import auc, roc
-    from esd_bench.gather import gather
-    from esd_bench.validation import assets
 
-    figure, panels = pyplot.subplots(1, len(stored), figsize=(5 * len(stored), 5), squeeze=False)
-    for panel, (name, source) in zip(panels[0], stored.items(), strict=True):
-        wide = assets(gather(source))
-        known = wide[wide["truth"].notna()]
-        truth = known["truth"].to_numpy() == 1
-        for score in (x for x in SHOWN[name] if x in known):
-            values = known[score].to_numpy(float)
-            area = auc(values, truth, known["prompt"]).value
-            if area is not None:
-                panel.plot(*roc(values, truth), label=f"{score} {area:.2f}", linewidth=1.5)
-        panel.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
-        what = "several fronts" if name == "fixtures" else "Janus by the oracle"
-        panel.set(title=f"{name}: {truth.sum()} of {len(truth)} with {what}", aspect="equal")
-        panel.set(xlabel="false positive rate", ylabel="true positive rate")
-        panel.legend(title="score, AUC", fontsize=8, loc="lower right")
+    figure, panel = pyplot.subplots(figsize=(5, 5))
+    known = wide[wide["truth"].notna()]
+    truth = known["truth"].to_numpy() == 1
+    for score in (x for x in SHOWN if x in known):
+        values = known[score].to_numpy(float)
+        area = auc(values, truth, known["prompt"]).value
+        if area is not None:
+            panel.plot(*roc(values, truth), label=f"{score} {area:.2f}", linewidth=1.5)
+    panel.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
+    title = f"{truth.sum()} figures with several fronts, {(~truth).sum()} with one"
+    panel.set(title=title, aspect="equal")
+    panel.set(xlabel="false positive rate", ylabel="true positive rate")
+    panel.legend(title="score, AUC", fontsize=8, loc="lower right")
     figure.tight_layout()
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
@@ -235,40 +210,37 @@ def words(text: str) -> list[str]:
     return text.split(",")
 
 
+def sizes(text: str) -> list[int]:
+    """A list of sizes: 64,32."""
+    return [int(x) for x in text.split(",")]
+
+
 def arguments() -> argparse.Namespace:
     """The command line."""
     how = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=how)
     add = parser.add_argument
-    add("--runs", type=Path, help="runs of reports/embedded/make.sh, to be scored by the detectors")
     add("--stored", action="store_true", help="tables and figure only")
     add("--work", type=Path, default="runs/validation", help="where the fixtures' pictures go")
-    add("--scores", type=Path, help="a CSV of scores of some of the runs, to replace theirs")
+    add("--out", type=Path, default=HERE, help="where scores, tables and figure go")
     add("--device", default="cpu")
-    add("--prior", default="embedded-biased", help="whose pictures FID and KID compare with")
-    add("--references", type=int, default=48, help="of them; 0 leaves FID and KID out")
-    add("--seeds", type=int, default=3, help="colours, proportions and turns of each kind")
-    add("--sizes", type=words, default="64,32,128", help="of pictures, in pixels")
-    add("--backgrounds", type=words, default="white,grey,black")
-    add("--kinds", type=words, default="", help="of the fixtures; default: all")
-    add("--metrics", type=words, help="of the fixtures; default: all")
     add("--jobs", type=int, default=1, help="processes side by side")
-    add("--out", type=Path, default=HERE)
+    add("--sizes", type=sizes, default="64,32,128", help="of pictures, in pixels")
+    add("--backgrounds", type=words, default="white,grey,black", help="at the first size")
+    add("--kinds", type=words, help="of the fixtures; default: all")
+    add("--metrics", type=words, help="default: all")
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure, unless it is stored, then report."""
     a = arguments()
-    a.out.mkdir(parents=True, exist_ok=True)
-    if a.runs and not a.runs.is_dir():
-        sys.exit(f"no folder {a.runs}")
     if not a.stored:
-        measure_runs(a)
-        measure_fixtures(a)
-    if a.scores:
-        put_in(a)
-    report(a)
+        a.out.mkdir(parents=True, exist_ok=True)
+        measure(a)
+    if not (a.out / "fixtures.csv.gz").is_file():
+        sys.exit(f"{a.out} has no fixtures.csv.gz: run this without --stored first")
+    report(a.out)
 
 
 if __name__ == "__main__":

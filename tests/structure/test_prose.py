@@ -72,33 +72,6 @@ def test_the_fixtures_prose(monkeypatch):
     said(VALIDATION, f"in {' and '.join(peaks)} % of the figures", f"in {low} to {high} %;")
 
 
-def test_the_generated_assets_prose(monkeypatch):
-    """All on the assets that have a band, because rows of the table are of different ones."""
-    monkeypatch.setattr(agreement, "RESAMPLES", 10)
-    frame = gather(ROOT / "reports/validation/benchmark.csv.gz")
-    wide = assets(frame)
-    band = "ig@band:-10:45 of sphere:120"
-    both = wide[wide[band].notna()]
-    arms = frame.loc[frame["score"] == band, "label"].nunique()
-    assert arms == 7
-    said(
-        VALIDATION,
-        f"Those of seven arms (SDS, VSD and ESD(.5) with and without view words, Perp-Neg: {len(both)} assets",
-    )
-
-    def auc(group: pd.DataFrame, score: str) -> str:
-        x = group[group["truth"].notna()]
-        found = agreement.auc(x[score].to_numpy(float), x["truth"].to_numpy() == 1, x["prompt"])
-        return short(found.value, 3)
-
-    words = both[both["wording"] == "view words"]
-    said(
-        VALIDATION,
-        f"its AUC is {auc(words, 'ig')}, that of `front_elsewhere` {auc(words, 'front_elsewhere')}.",
-        f"IG there has {auc(words, band)} with view words, and {auc(both, band)} against {auc(both, 'ig')} on the sphere",
-    )
-
-
 # ---- what needs no stored result -----------------------------------------------------------------------------------
 
 
