@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from reports.embedded import wide
 from tests.structure.test_prose import ROOT, said, short
 
 TABLES = ROOT / "reports/embedded/tables"
@@ -104,22 +105,77 @@ def test_the_picture(means):
     )
 
 
-def test_metrics():
+@pytest.fixture(scope="module")
+def areas() -> pd.DataFrame:
     found = table("metrics")
-    found = found[found["column"] == "AUC, Janus"].set_index("metric")
+    return found[found["column"] == "AUC, Janus"].set_index("metric")
 
-    def area(name: str) -> str:
-        row = found.loc[name]
-        return f"{short(row['value'], 2)} [{short(row['low'], 2)}, {short(row['high'], 2)}]"
 
+@pytest.fixture(scope="module")
+def seen() -> pd.DataFrame:
+    """By views and classifier: the AUC with view words, and without."""
+    return table("views").set_index(["column", "metric", "views"]).sort_index()
+
+
+def area(row: pd.Series) -> str:
+    return f"{short(row['value'], 2)} [{short(row['low'], 2)}, {short(row['high'], 2)}]"
+
+
+def test_metrics(areas, seen):
     told, misled = (
-        {*found.index[found["it"] == x]} for x in ("would have told", "would have misled")
+        {*areas.index[areas["it"] == x]} for x in ("would have told", "would have misled")
     )
     assert told == {"MI", "self_similarity"}
     assert misled == {"FID", "FID above floor", "KID"}
+    fid, kid, mi, own, ig = (
+        area(areas.loc[x]) for x in ("FID", "KID", "MI", "self_similarity", "IG")
+    )
+    others = seen.xs("120, sphere, ImageNet", level="views").loc["AUC, Janus"]
     said(
         "README.md",
-        f"FID and KID prefer it (AUC {area('FID')} and {area('KID')} on {found.loc['FID', 'assets']} assets with view words);",
-        f"the mutual information IV − IQ ({area('MI')}) and self-similarity ({area('self_similarity')}) would have told, "
-        f"IG not surely ({area('IG')}).",
+        f"FID and KID prefer it (AUC {fid} and {kid} on {areas.loc['FID', 'assets']} assets with view words).",
+        f"The mutual information IV − IQ ({mi}) and self-similarity ({own}) would have told, IG not surely ({ig}), ",
+        f"with ImageNet's classes MI does not tell ({area(others.loc['MI'])}) and IG prefers the Janus ({area(others.loc['IG'])}).",
     )
+    assert others.loc["MI", "low"] < 0.5 < others.loc["MI", "high"]
+    assert others.loc["IG", "high"] < 0.5, "docs/metrics_traps.md, docs/detectors.md"
+
+
+def test_the_metrics_in_the_documents(areas, seen):
+    """What docs/detectors.md, reports/validation and reports/figures say without numbers."""
+    within = table("within")
+    within = within[within.iloc[:, 1] == "AUC, Janus"]
+    assert (within.loc[within["column"].isin(["FID", "KID"]), "high"] < 0.5).all()
+    for name in ("CLIP distance", "R-precision", "CMMD", "IQ"):
+        assert areas.loc[name, "low"] < 0.5 < areas.loc[name, "high"]
+    plain = seen.loc["AUC, no view words"]
+    assert {*plain.index[plain["low"] > 0.5].get_level_values("metric")} == {"IV"}
+    shares = table("collapse")
+    shares = shares[shares["arms"].str.endswith(PLAIN)]
+    assert (shares.loc[shares["column"] == "Oracle success", "value"] == 0).all()
+
+
+def test_the_spread_of_ig():
+    """All three seeds of an arm that is whole, so that it stays as arms are added."""
+    found = []
+    for seed in range(3):
+        path = ROOT / f"reports/embedded/units/esd-entropy0-s{seed}"
+        facts = json.loads(path.with_name(f"{path.name}.json").read_text())
+        rows = wide.read(path.with_name(f"{path.name}.csv.gz"), facts)
+        found.append(rows[rows["pass"] == "main"])
+    made = pd.concat(found).groupby("score")["value"].agg(["min", "max", "size"])
+    ig, mi = (f"{short(made.loc[x, 'min'], 2)} to {made.loc[x, 'max']:.2f}" for x in ("ig", "mi"))
+    said(
+        "docs/metrics_traps.md",
+        f"over the {made.loc['ig', 'size']} assets of ESD (λ = 0, view words) in [the study](../reports/embedded/README.md) "
+        f"IG goes from {ig}, MI from {mi}.",
+    )
+
+
+def test_the_entropy_page_on_the_study():
+    found = table("primary")
+    rates = found[(found["outcome"] == "Janus rate") & (found["column"] == "Difference")]
+    assert len(rates) == 4
+    assert rates["low"].min() > -0.05
+    assert rates["high"].max() < 0.05
+    said("reports/entropy/README.md", "all intervals of the difference lie within ±.05")
