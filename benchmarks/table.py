@@ -28,6 +28,9 @@ def ratios() -> str:
         for part, what in (("rows", "the rows of an ESD step"), ("step", "with the student's fit")):
             for peer, ratio in fused[part]["times faster than"].items():
                 told.append((f"fused_forward.py{options}", f"{peer}, {what}", ratio))
+    voxels = result("voxel_lookup_cuda")
+    against = f"`grid_sample` with its gradient, {voxels['members']} scenes"
+    told.append(("voxel_lookup.py --device cuda", against, voxels["grid_sample / ours"]))
     for method in ("sds", "esd"):
         pack = result(f"pack_{method}")
         for name, ratio in list(pack["times faster than the first"].items())[1:]:

@@ -11,6 +11,7 @@ import pytest
 
 from esd_bench import stats
 from esd_bench.formats import to_frame
+from esd_bench.gather import gather
 from esd_bench.report import build, find_table
 from reports.embedded.paper import __main__ as command
 from reports.embedded.paper import bodies, judged, judgements, outcomes, units, verdict
@@ -370,6 +371,17 @@ def test_with_nothing_stored_it_says_so(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert "no arm has all its seeds" in done.stderr.splitlines()[-1]
     assert paper("show", "primary", "--folder", folder).stdout == "*Not made yet.*\n"
+
+
+def test_the_scores_are_what_esd_bench_reads(tmp_path):
+    folder = study_units.write(tmp_path / "study", shifted(), PRIMARY[:2])
+    command.scores(folder, tmp_path / "study.csv.gz")
+    frame = gather(tmp_path / "study.csv.gz")
+    assert set(frame["label"]) == {"ESD (λ = 0)", "ESD (λ = 0.5)"}
+    assert frame["run"].nunique() == 2 * 12 * 3
+    assert not frame["score"].str.contains("@").any()
+    with pytest.raises(ValueError, match=r"as \.csv or \.csv\.gz"):
+        command.scores(folder, tmp_path / "study.json")
 
 
 @pytest.mark.slow

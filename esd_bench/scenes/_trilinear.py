@@ -2,7 +2,7 @@
 
 On a CPU our own lookup: one flat gather and one flat scatter per corner, faster than ``grid_sample`` forward and backward
 (``benchmarks/voxel_lookup.py``). On a GPU ``grid_sample`` is one kernel and needs no temporaries; its backward
-adds channel by channel, far apart, so where Triton is at hand that is a kernel of our own.
+adds channel by channel, far apart, so where Triton is at hand that is a kernel of our own (the same benchmark, ``--device cuda``).
 """
 
 from importlib.util import find_spec

@@ -2,6 +2,7 @@
 
     python -m reports.embedded.paper                       everything, and the tables of README.md
     python -m reports.embedded.paper show collapse         one stored table, as README.md holds it
+    python -m reports.embedded.paper scores study.csv.gz   all scores of the stored views, for esd-bench report and compare
 
 Rerun it at any time: arms that lack a seed count as cut and are named. No torch.
 """
@@ -109,6 +110,20 @@ def _stored(path: Path, text: str) -> Path:
     return path
 
 
+def scores(folder: Path, path: Path) -> None:
+    """Write the tidy scores of all arms that are not cut, without those of other views and classifiers.
+
+    Raises:
+        ValueError: where the file's name is not that of a CSV.
+    """
+    from esd_bench.gather import write_scores
+    from reports.embedded.paper import units
+
+    if not path.name.endswith((".csv", ".csv.gz")):
+        raise ValueError(f"{path}: scores are written as .csv or .csv.gz")
+    write_scores(units.read(folder).main, path)
+
+
 def fill(page: Path) -> Path:
     """The page with its tables made anew."""
     from reports.tables import filled
@@ -128,15 +143,23 @@ def main() -> None:
     """The command line: one line and exit code 2 where something is wrong."""
     how = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="paper", description=__doc__, formatter_class=how)
-    parser.add_argument("act", nargs="?", choices=("write", "show"), default="write")
-    parser.add_argument("table", nargs="?", default="answers", help="with show: which one")
+    parser.add_argument("act", nargs="?", choices=("write", "show", "scores"), default="write")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default="answers",
+        help="with show: a table; with scores: a .csv or .csv.gz",
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="that holds arms.json, units")
     a = parser.parse_args()
     if a.act == "show":
-        sys.stdout.write(show(a.table, a.folder))
+        sys.stdout.write(show(a.what, a.folder))
         return
     start, count = time.time(), 0
     try:
+        if a.act == "scores":
+            scores(a.folder, Path(a.what))
+            return
         for path in write(a.folder):
             print(path)
             count += 1
