@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -89,3 +90,21 @@ def test_arms_have_names_of_their_own_that_tell_them(table):
         told = table.named(arm.name)
         assert (told["prior"], told["student"]) == (arm.prior, arm.student)
         assert (told["entropy"], told["guidance"]) == (arm.entropy, arm.scale)
+
+
+def test_arms_differ_from_the_preset_in_what_they_are_named_for():
+    make = load("make")
+    known = {arm.name: make.template(arm, Path("even")) for arm in make.arms()}
+    assert len(known) == len([*make.arms()]), "two arms have one name"
+
+    def stage(name):
+        return known[f"biased-lora-lambda{name}"].stages[-1]
+
+    plain = stage("16-cfg7.5")
+    for note, options in make.STUDENTS.items():
+        changed = stage(f"16-cfg7.5-{note}")
+        assert changed == replace(plain, student=changed.student), note
+        own = dict(changed.student.options)
+        assert own == {**dict(plain.student.options), **options} != dict(plain.student.options)
+    assert stage("16-cfg7.5-views8") == replace(plain, views=8)
+    assert dict(stage("16-cfg3").method.options)["scale"] == 3

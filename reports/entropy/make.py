@@ -33,6 +33,12 @@ GUIDANCE = (1.0, 3.0, 7.5)
 SAMPLES = 48
 """Pictures of each prompt that tell how often a prior shows each side."""
 BATCH = 12
+STUDENTS: dict[str, dict[str, Any]] = {
+    "rank64": {"rank": 64},
+    "fits4": {"rank": 16, "fits": 4},
+    "rate.003": {"rank": 16, "learning_rate": 3e-3},
+}
+"""Notes -> options of the LoRA, where the preset has rank 16, one fit a step and a rate of .001."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Arm:
     schedule: tuple[str, dict[str, Any]] | None = None
     background: str = "shared"
     words: bool = False
+    views: int | None = None
 
     @property
     def name(self) -> str:
@@ -61,13 +68,16 @@ def arms() -> Iterator[Arm]:
     high = ("annealed", {"low": 0.5, "end": 0.7, "length": 0.8})
     yield from grid(("exact", "lora"), (0, 1, 4, 16))
     yield from grid(("kernel",), (4, 16))
-    yield from grid(("kernel",), (0.25, 1))
-    yield from grid(("lora",), (0, 4, 16), ("mild",))
-    yield from grid(("lora",), (0, 4, 16), ("biased",), words=True, note="words")
-    yield from grid(("exact",), (0, 4, 16), scale=1.0)
-    yield from grid(("exact", "lora"), (64,))
     yield from grid(("exact",), (0, 4), schedule=high, note="high")
+    for note, options in STUDENTS.items():
+        yield from grid(("lora",), (0, 16), ("biased",), student_options=options, note=note)
+    yield from grid(("lora",), (0, 16), ("biased",), views=8, note="views8")
+    yield from grid(("lora",), (0, 16), ("biased",), scale=3.0)
+    yield from grid(("exact", "lora"), (64,))
+    yield from grid(("exact",), (0, 4, 16), scale=1.0)
     yield Arm("biased", "exact", 4, background="random", note="backgrounds")
+    yield from grid(("kernel",), (0.25, 1), ("biased",))
+    yield from grid(("lora",), (0, 16), ("mild",))
 
 
 def grid(
@@ -97,6 +107,7 @@ def template(arm: Arm, even: Path) -> Any:
         student_options=arm.student_options or None,
         steps=(STEPS,),
         background=arm.background,
+        views=arm.views,
         view_words=arm.words,
     )
     return preset("embedded-gpu", settings)
