@@ -267,6 +267,7 @@ def test_what_only_tells_prompts_apart_is_at_chance_within_them(tmp_path):
     assert judged.auc(pairs, "iq", within=True).value == 1
     said = " ".join(judged.sentences(seen))
     assert f"pairs of one prompt alone ({pairs['prompt'].nunique()} prompts have a Janus and another asset" in said  # fmt: skip
+    assert "Kendall's tau of the 3 arms' means" in said
     (first, *_) = judgements.within(seen).rows
     assert first[0][0] == "AUC, one prompt"
 

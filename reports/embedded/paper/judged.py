@@ -201,6 +201,14 @@ def _limits(judged: Judged) -> list[str]:
             f"* Descriptive, pairs of one prompt alone ({pairs['prompt'].nunique()} prompts have a Janus and another asset; what only tells prompts apart "
             f"is at .5 here): {told}."
         )
+    arms = wide.groupby("label")[[*judged.scores, "amount"]].mean().assign(cluster=0)
+    if decided and len(arms) > 2:
+        orders = {x: tau(arms, x).value for x in decided}
+        told = "; ".join(f"{judged.heading(x).name} {t:.2f}" for x, t in orders.items() if t is not None)  # fmt: skip
+        lines.append(
+            f"* Descriptive, the order of methods, which is what a metric is asked for: Kendall's tau of the {len(arms)} arms' means with their mean Janus "
+            f"rates, 1 where they are in the same order (no interval, several arms are nearly alike): {told}."
+        )
     if judged.shared:
         names = ", ".join(judged.heading(x).name for x in judged.shared)
         lines.append(
