@@ -27,14 +27,27 @@ class Estimate:
     n: int
 
 
-def auc(score: Numbers, truth: Bool[np.ndarray, " n"], clusters: Iterable[Hashable]) -> Estimate:
+def auc(
+    score: Numbers,
+    truth: Bool[np.ndarray, " n"],
+    clusters: Iterable[Hashable],
+    within: bool = False,
+) -> Estimate:
     """Area under the ROC curve: how often an asset of which the truth holds has the larger score, ties counting half.
 
     .5 is chance, 1 perfect, below .5 the wrong way round. Assets without a score (NaN) are left out. None where the truth
     holds of all assets or of none.
 
+    Args:
+        score: of each asset.
+        truth: what it should tell.
+        clusters: the prompt of each asset.
+        within: count pairs of one cluster alone, so that what only tells prompts apart is worth .5.
+
     >>> auc(np.array([1.0, 2.0, 3.0, 4.0]), np.array([False, False, True, True]), "abab").value
     1.0
+    >>> auc(np.array([1.0, 4.0, 2.0, 3.0]), np.array([False, True, True, False]), "aabb", within=True).value
+    0.5
     """
     x, y, which = _known(score, np.asarray(truth, float), clusters)
     holds, count = y == 1, _count(which)
@@ -44,6 +57,9 @@ def auc(score: Numbers, truth: Bool[np.ndarray, " n"], clusters: Iterable[Hashab
         below, upto = (others.searchsorted(x[holds], side) for side in ("left", "right"))
         wins[:, k] = np.bincount(which[holds], (below + upto) / 2, count)
     sizes = [np.bincount(which[own], minlength=count).astype(float) for own in (holds, ~holds)]
+    if within:
+        alike = [wins.diagonal(), sizes[0] * sizes[1]]
+        return _estimate(alike, len(x), lambda w, n: w / n)
     return _estimate([wins, sizes], len(x), lambda w, n: w / n)
 
 
@@ -115,7 +131,7 @@ def _draws(count: int, resamples: int, seed: int) -> Float64[np.ndarray, "r c"]:
 def _estimate(sums: list[Any], n: int, ratio: Callable[..., Any]) -> Estimate:
     """A ratio of sums over pairs of clusters, for all assets and for resampled clusters.
 
-    A sum is (clusters, clusters), or two vectors whose outer product it is.
+    A sum is (clusters, clusters), or two vectors whose outer product it is, or one vector: of pairs within clusters.
     """
     count = len(sums[0])
     totals = [_totals(np.ones((1, count)), one) for one in sums]
@@ -131,10 +147,13 @@ def _estimate(sums: list[Any], n: int, ratio: Callable[..., Any]) -> Estimate:
 
 
 def _totals(
-    weights: Float64[np.ndarray, "r c"], one: Pairs | list[Float64[np.ndarray, " c"]]
+    weights: Float64[np.ndarray, "r c"],
+    one: Pairs | list[Float64[np.ndarray, " c"]] | Float64[np.ndarray, " c"],
 ) -> Float64[np.ndarray, " r"]:
     """A sum over pairs of clusters for each set of weights of the clusters."""
     if isinstance(one, list):
         first, second = one
         return (weights @ first) * (weights @ second)
+    if one.ndim == 1:
+        return weights @ one
     return np.einsum("rc,rc->r", weights @ one, weights)

@@ -19,6 +19,11 @@ WAYS = {
     **dict.fromkeys(("front_share", "faces", "front_peaks", "pose_peaks"), ""),
 }
 """Directions; of all other scores lower is better."""
+SEEN = {
+    **{key: {"clip": "b"} for key in ("clip_distance", "front_elsewhere", "fronts_elsewhere", "right_word")},
+    **{key: {"features": "a", "clip": "b"} for key in ("self_similarity", "self_similarity_clip")},
+}  # fmt: skip
+"""Digests of the networks of a score; of all others the oracle's."""
 Effect = Callable[[str, np.random.Generator], dict[str, float] | None]
 """From an arm's name and a generator to what an asset's scores are, or None: the run failed."""
 
@@ -95,7 +100,9 @@ def unit(folder: Path, name: str, seed: int, assets: list, rng: np.random.Genera
 
 
 def _row(run: dict, score: str, value: float, where: str, views: str, network: str = "embedded") -> dict:  # fmt: skip
-    key = json.dumps({"protocol": views, "background": "white", "network": network})
+    seen = SEEN.get(score, {"oracle": "a" if network == "embedded" else network})
+    named = {role: {"digest": x} for role, x in seen.items()}
+    key = json.dumps({"protocol": views, "background": "white", "networks": named})
     way = WAYS.get(score.partition("@")[0], "lower")
     return {**run, "score": score, "value": value, "better": way, "n": 36, "network": network, "key": key,
             "unit": "", "note": "", "provenance": "{}", "pass": where}  # fmt: skip

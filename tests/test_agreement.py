@@ -25,6 +25,25 @@ def test_auc_is_mann_whitney_s_u():
     assert auc(-score, truth, prompts).value == pytest.approx(1 - found.value)
 
 
+def test_auc_within_clusters_is_that_of_their_pairs_alone():
+    """What knows the cluster and nothing else is at chance there, however well it does over all pairs."""
+    rng = np.random.default_rng(4)
+    which = np.arange(200) % 5
+    truth = rng.random(200) < 0.1 + 0.2 * which
+    score = rng.integers(0, 4, 200) + 10.0 * which
+    pairs = [
+        np.sign(score[i] - score[j]) / 2 + 0.5
+        for i in np.flatnonzero(truth)
+        for j in np.flatnonzero(~truth & (which == which[i]))
+    ]
+    found = agreement.auc(score, truth, which, within=True)
+    assert found.value == pytest.approx(np.mean(pairs))
+    assert found.interval[0] < found.value < found.interval[1]
+    assert agreement.auc(which * 1.0, truth, which, within=True).value == 0.5
+    assert agreement.auc(which * 1.0, truth, which).value > 0.7
+    assert agreement.auc(score, which > 2, which, within=True).value is None
+
+
 def test_tau_is_kendall_s_tau_b():
     score, other, _, prompts = drawn()
     assert tau(score, other, prompts).value == pytest.approx(kendalltau(score, other).statistic)

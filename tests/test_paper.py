@@ -251,6 +251,51 @@ def test_metrics_that_see_prefer_and_miss_the_janus(tmp_path):
     assert ("KID", "36, ring") not in views, "it was not measured"
 
 
+def test_what_only_tells_prompts_apart_is_at_chance_within_them(tmp_path):
+    """FID is lower on every other prompt, where more assets are Janus, and knows nothing else."""
+    count = iter(range(10_000))
+
+    def effect(name, rng):
+        often = next(count) % 2
+        rate = 0.6 if rng.random() < 0.1 + 0.8 * often else 0.0
+        return scores(rate, rng, fid=600 - 200 * often + rng.normal(), iq=1 + rate)
+
+    seen = judged.Judged(read(tmp_path, effect))
+    pairs = judged.mixed(seen.of())
+    assert judged.verdict(seen.decided["fid"]) == "would have misled"
+    low, high = judged.auc(pairs, "fid", within=True).interval
+    assert low < 0.5 < high
+    assert judged.auc(pairs, "iq", within=True).value == 1
+    said = " ".join(judged.sentences(seen))
+    assert f"pairs of one prompt alone ({pairs['prompt'].nunique()} prompts have a Janus and another asset" in said  # fmt: skip
+    assert "Kendall's tau of the 3 arms' means" in said
+    (first, *_) = judgements.within(seen).rows
+    assert first[0][0] == "AUC, one prompt"
+
+
+def test_metrics_of_the_oracle_s_own_network_are_named(tmp_path):
+    def effect(name, rng):
+        made = scores(float(rng.choice([0.0, 0.1, 0.4, 0.9])), rng)
+        return {k: x for k, x in made.items() if k != "front_elsewhere" or made["janus_rate"] < 0.9}
+
+    seen = judged.Judged(read(tmp_path, effect))
+    assert {"fid", "iq", "self_similarity"} <= {*seen.shared}
+    assert not {"clip_distance", "right_word", "self_similarity_clip"} & {*seen.shared}
+    lost = int((seen.of()["amount"] >= 0.9).sum())
+    (note,) = judged.unscored(seen)
+    assert note == f"Without a score and left out: {lost} assets, {lost} of which have a Janus rate of 0.2 or more (front_elsewhere)."  # fmt: skip
+
+
+def test_success_at_its_floor_is_said_to_be_no_test(tmp_path):
+    study = read(tmp_path, shifted())
+    family = outcomes.family(study)
+    said = verdict.page(study, {"primary": family}, [])
+    assert said.count("no run of either is a success, so that this test is empty") == 4
+    assert said.count("a guard, not tested in this family") == 4
+    assert "lie within ±0.05, between -0.0" in said
+    assert any("that test is empty" in x for x in bodies.rule(study, family, "Primary").footnotes)
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 

@@ -142,6 +142,20 @@ def test_gaps_that_cancel_are_no_difference_although_their_sum_is_rounded(times)
     assert stats.sign_flip(gap) == stats.sign_flip(10 * gap.round(1))
 
 
+@pytest.mark.parametrize("n", [9, 30])
+def test_ties_survive_that_scores_are_stored_with_nine_digits(n):
+    """Rates of 23 views over three seeds: many signed sums are the same number, whatever the last digit stored."""
+    rng = np.random.default_rng(n)
+    views = rng.integers(1, 8, (2, n, 3))
+    views[1, : n // 3] = views[0, : n // 3] + [2, -1, -1]
+    stored = np.vectorize(lambda x: float(f"{x / 23:.9g}"))(views)
+    first, second = (pd.Series(x.mean(1)) for x in stored)
+    whole = views[0].sum(1) - views[1].sum(1)
+    assert stats.sign_flip(first - second) == stats.sign_flip(whole)
+    made = stats.paired(first, second)
+    assert (made.wins, made.losses) == ((whole > 0).sum(), (whole < 0).sum())
+
+
 def test_sign_flips_hold_their_level():
     rng = np.random.default_rng(3)
     p = [stats.sign_flip(rng.normal(size=10)) for _ in range(400)]

@@ -11,6 +11,9 @@ from esd_bench.stats.intervals import bootstrap_interval
 from esd_bench.stats.resampling import EXACT, RESAMPLES, SEED, Numbers, sizes
 from esd_bench.stats.shares import mcnemar
 
+TIE = 1e-6
+"""Share of the mean size of differences below which one is none, and two sums tie: scores are stored with nine digits."""
+
 
 def sign_flip(differences: Numbers, resamples: int = RESAMPLES, seed: int = SEED) -> float:
     """Two-sided p of the mean paired difference under random signs: exact for few pairs, else by Monte Carlo.
@@ -21,11 +24,11 @@ def sign_flip(differences: Numbers, resamples: int = RESAMPLES, seed: int = SEED
     if not len(known):
         raise ValueError("no pairs to compare")
     # Their sign changes no sum, and without them more cases are exact.
-    known = known[known != 0]
+    known = known[np.abs(known) > TIE * np.abs(known).mean()]
     if not len(known):
         return 1.0
-    # Sums that tie but for rounding must count as ties, also sums of 0.
-    observed = abs(known.mean()) - 1e-12 * np.abs(known).mean()
+    # Sums that tie but for rounding must count as ties, also sums of 0: rates of few views tie often.
+    observed = abs(known.mean()) - TIE * np.abs(known).mean()
     if len(known) <= EXACT:
         signs = np.array(list(product((-1.0, 1.0), repeat=len(known))))
         return float((np.abs(signs @ known) / len(known) >= observed).mean())
@@ -121,7 +124,8 @@ def paired(
     gap = (both.iloc[:, 0] - both.iloc[:, 1]) * scale
     if gap.empty:
         raise ValueError("the two methods share no prompt")
-    wins, losses = int((gap > 0).sum()), int((gap < 0).sum())
+    none = TIE * gap.abs().mean()
+    wins, losses = int((gap > none).sum()), int((gap < -none).sum())
     whole = binary and bool(both.isin([0.0, 1.0]).all(axis=None))
     return Paired(
         difference=float(gap.mean()),

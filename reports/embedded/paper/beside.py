@@ -48,8 +48,8 @@ def body(study: Study, number: int) -> Body:
     ]
     index = ("Numbers of", *(["Prompt"] if number == 3 else []), "Method", "Prompts", "Failed")
     index = tuple(x for x in index if not (number == 3 and x == "Prompts"))
-    notes = [MAY, *_notes(blocks), *absent(study)]
-    title = f"{TITLES[number]}. The paper's numbers as printed, and those of this study."
+    notes = [*_notes(blocks), *absent(study)]
+    title = f"{TITLES[number]}. The paper's numbers as printed, and those of this study. {MAY}"
     return Body(title, index, shown, tuple(rows), tuple(notes), 2 if number == 3 else 1)
 
 

@@ -8,6 +8,7 @@ from esd_bench.tables import Body, Cell, Column, Table
 from esd_bench.tables._notes import footnotes
 from reports.embedded.paper.outcomes import DETECTORS, Family, Mean, Test
 from reports.embedded.paper.units import GROUPS, RATE, Arm, Study
+from reports.embedded.paper.verdict import empty
 
 SETS = {
     "collapse": ("janus_rate", RATE, "consistency", "front_share", "faces"),
@@ -73,7 +74,7 @@ def outcomes(study: Study, name: str, means: dict[tuple[str, str], Mean]) -> Bod
     rows.sort(key=_order)
     title = (
         f"{SAID[name]}: means over prompts of means over seeds, {HOW}. {UNCORRECTED}"
-        + " A faceless object has a Janus rate of 0, so read it with R and faces."
+        + " A faceless object has a Janus rate of 0, so read it with R and faces. A success of 0 has no interval by bootstrap but [0, 0]; Wilson's is in Table 2."
         * (name == "collapse")
     )
     index = ("Arms", "Method", "Prompts × seeds", "Failed")
@@ -134,15 +135,14 @@ def rule(study: Study, family: Family, title: str) -> Body:
     worst = [x for x in family.worst if x.score == "janus_rate"]
     rows += [_tested(study, x, f"{x.first.wording}, worst case of failed runs") for x in worst]
     said = (
-        f"{title}. Mean paired differences, {HOW}; p two-sided by sign flips over prompts, adjusted by Holm over the "
-        f"{len(family.tests)}; success in percentage points. MDE is the least true difference that so many prompts show four times "
-        "out of five, given the spread of the differences (two-sided paired t test at .05)."
+        f"{title}. Mean paired differences, {HOW}; p two-sided by sign flips over prompts (exact where up to {stats.EXACT} differ, "
+        f"else {stats.RESAMPLES} draws), adjusted by Holm over the {len(family.tests)}; success in percentage points. MDE is the least true difference that so "
+        "many prompts show four times out of five, given the spread of the differences (two-sided paired t test at .05, without Holm's correction)."
     )
     shown = (Column("Difference", mark=False), *P, Column("MDE", mark=False))
     index = ("Prompts with", "Difference of", "Outcome", "Prompts × seeds", "Failed")
-    more = (
-        ["A test of an arm that is cut has p = 1."] if any(not t.made for t in family.tests) else []
-    )
+    more = ["A test of an arm that is cut has p = 1."] * any(not t.made for t in family.tests)
+    more += [EMPTY] * any(map(empty, family.tests))
     body = Body(
         said,
         index,
@@ -153,6 +153,12 @@ def rule(study: Study, family: Family, title: str) -> Body:
         tuple(dict.fromkeys(scores)),
     )
     return checked(study, body)
+
+
+EMPTY = (
+    "A difference in success without an MDE is of arms no run of which is a success: that test is empty, and counts in Holm's correction "
+    "as the protocol says."
+)
 
 
 def _tested(study: Study, test: Test, group: str) -> tuple[tuple[str, ...], tuple[Cell, ...]]:

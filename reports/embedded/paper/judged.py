@@ -1,5 +1,6 @@
 """Do the metrics measure it? AUC and Kendall's tau of every score against the oracle, and what decides about each."""
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,7 @@ SPHERE = (
 ORACLE = ("consistency", "front_share", "faces", "pose_peaks")
 """The oracle's own, which are no metric to be judged by it."""
 VIEWED = ("clip_distance", "fid", "kid", "iq", "iv", "ig", "mi")
-WITHIN = ("clip_distance", "fid", "kid", "iq", "iv", "ig", "front_elsewhere", "self_similarity")
+WITHIN = ("clip_distance", "fid", "iq", "iv", "ig", "mi", "front_elsewhere", "self_similarity")
 BAND = "band:-10:45 of sphere:120"
 VIEWS = {
     **{"120, sphere": "", "60, sphere": "@sphere:60", "36, sphere": "@sphere:36"},
@@ -37,6 +38,8 @@ WANTED = {
 }
 APART = {"ring": "@ring:15:36", "imagenet": "@imagenet"}
 """Passes whose scores have the names of the main one."""
+ROLES = {"self_similarity": "features", "self_similarity_clip": "clip"}
+"""Measured at once with two networks: which of the two each is of."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,19 @@ class Judged:
         """Name and direction of a score, whatever its views."""
         return self.study.heading(score.partition("@")[0])
 
+    def networks(self, score: str) -> set[str]:
+        """Digests of the networks that a score is of."""
+        (*_, key) = self.study.kinds.loc[self.study.kinds["score"] == score, "key"]
+        known = json.loads(key).get("networks", {})
+        roles = [ROLES[score]] if score in ROLES and known else [*known]
+        return {known[role]["digest"] for role in roles}
+
+    @cached_property
+    def shared(self) -> list[str]:
+        """What is judged by a truth that its own network told: another head of it is the oracle."""
+        oracle = self.networks("janus_rate") if self.has("janus_rate") else set()
+        return [x for x in self.scores if self.networks(x) & oracle]
+
     def raw(self, run: str, score: str) -> float:
         """A score as it was measured."""
         study, facts = self.study, self.study.runs.loc[run]
@@ -91,10 +107,15 @@ class Judged:
         return float(study.arrays[facts["label"], score][at])
 
 
-def auc(group: pd.DataFrame, score: str, right: bool = False) -> Estimate:
-    """How often a Janus scores worse than another asset; or one that is not right worse than a right one."""
+def auc(group: pd.DataFrame, score: str, right: bool = False, within: bool = False) -> Estimate:
+    """How often a Janus scores worse than another asset, or one of its own prompt; or one that is not right worse than a right one."""
     truth = (-group["success"] != 1) if right else group["truth"] == 1
-    return agreement.auc(group[score].to_numpy(float), truth.to_numpy(), group["cluster"])
+    return agreement.auc(group[score].to_numpy(float), truth.to_numpy(), group["cluster"], within)
+
+
+def mixed(group: pd.DataFrame) -> pd.DataFrame:
+    """The assets of prompts that have a Janus and one that is none: all that pairs within prompts are of."""
+    return group[group.groupby("prompt")["truth"].transform("nunique") == 2]
 
 
 def tau(group: pd.DataFrame, score: str, other: str = "amount") -> Estimate:
@@ -147,13 +168,14 @@ def _widest(known: pd.DataFrame, told: bool) -> Pair | None:
 
 
 def sentences(judged: Judged) -> list[str]:
-    """For the verdict: what would have told, what would have misled, what neither, each with its interval and n."""
+    """For the verdict: what would have told, what would have misled, what neither, each with its interval and n; and what that leaves open."""
     wide, study = judged.of(), judged.study
     arms = wide["label"].nunique()
     janus = int((wide["truth"] == 1).sum())
     lines = [
         f"Assets made with view words: {len(wide)} of {len(study.prompts)} prompts × {len(study.seeds)} seeds × {arms} arms; {janus} have a Janus rate of "
-        f"{validation.JANUS} or more. AUC is how often one of these scores worse than another asset; 95 % intervals by bootstrap over prompts, no test.",
+        f"{validation.JANUS} or more. AUC is how often one of these scores worse than another asset, of any prompt and arm; 95 % intervals by bootstrap over "
+        f"the {wide['prompt'].nunique()} prompts, no test; n counts assets.",
         "",
     ]
     rules = {
@@ -168,7 +190,7 @@ def sentences(judged: Judged) -> list[str]:
             continue
         listed = "; ".join(_sentence(judged, x, e) for x, e in own.items()) or "none"
         lines.append(f"* **{what.capitalize()}** ({rule}): {listed}.")
-    return lines
+    return [*lines, *_limits(judged)]
 
 
 def _sentence(judged: Judged, score: str, found: Estimate) -> str:
@@ -177,6 +199,48 @@ def _sentence(judged: Judged, score: str, found: Estimate) -> str:
         return f"{name} (n = {found.n})"
     ends = f" [{', '.join(f'{x:.3f}' for x in found.interval)}]" if found.interval else ""
     return f"{name} {found.value:.3f}{ends} (n = {found.n})"
+
+
+def _limits(judged: Judged) -> list[str]:
+    """What the protocol's AUC does not say: within prompts, by another network, and of what has no score. Descriptive."""
+    wide, lines = judged.of(), []
+    decided = [x for x, e in judged.decided.items() if verdict(e) in ("would have told", "would have misled")]  # fmt: skip
+    pairs = mixed(wide)
+    if decided and len(pairs):
+        told = "; ".join(_sentence(judged, x, auc(pairs, x, within=True)) for x in decided)
+        lines.append(
+            f"* Descriptive, pairs of one prompt alone ({pairs['prompt'].nunique()} prompts have a Janus and another asset; what only tells prompts apart "
+            f"is at .5 here): {told}."
+        )
+    arms = wide.groupby("label")[[*judged.scores, "amount"]].mean().assign(cluster=0)
+    if decided and len(arms) > 2:
+        orders = {x: tau(arms, x).value for x in decided}
+        told = "; ".join(f"{judged.heading(x).name} {t:.2f}" for x, t in orders.items() if t is not None)  # fmt: skip
+        lines.append(
+            f"* Descriptive, the order of methods, which is what a metric is asked for: Kendall's tau of the {len(arms)} arms' means with their mean Janus "
+            f"rates, 1 where they are in the same order (no interval, several arms are nearly alike): {told}."
+        )
+    if judged.shared:
+        names = ", ".join(judged.heading(x).name for x in judged.shared)
+        lines.append(
+            f"* Of the oracle's own network, by its features or another head: {names}. That they agree with the oracle, or do not, may be this network's doing."
+        )
+    other = [x for x in VIEWED if judged.has(f"{x}@imagenet")]
+    if other:
+        told = "; ".join(_sentence(judged, x, auc(wide, f"{x}@imagenet")) for x in other)
+        lines.append(f"* Descriptive, by EfficientNet-Lite0's ImageNet classes instead: {told}.")
+    return [*lines, *(f"* {x}" for x in unscored(judged))]
+
+
+def unscored(judged: Judged) -> list[str]:
+    """Assets that a score leaves out, which are no chance sample of all."""
+    wide, said = judged.of(), dict[str, list[str]]()
+    for score in judged.scores:
+        lost = wide[wide[score].isna()]
+        if len(lost):
+            count = f"{len(lost)} assets, {int((lost['truth'] == 1).sum())} of which have a Janus rate of {validation.JANUS} or more"
+            said.setdefault(count, []).append(judged.heading(score).name)
+    return [f"Without a score and left out: {x} ({', '.join(own)})." for x, own in said.items()]
 
 
 def variants(judged: Judged, scores: Sequence[str] = VIEWED) -> Iterator[tuple[str, str, str]]:

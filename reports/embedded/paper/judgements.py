@@ -16,7 +16,9 @@ from reports.embedded.paper.judged import (
     Pair,
     auc,
     example,
+    mixed,
     tau,
+    unscored,
     variants,
     verdict,
 )
@@ -73,7 +75,20 @@ def metrics(judged: Judged) -> Body:
         f"success. By the protocol a metric would have told if the interval of its AUC for Janus lies above {TOLD}, would have misled if below {MISLED}."
     )
     index = ("Metric", "Views", "Assets", "It")
-    return Body(title, index, _columns(*names), tuple(rows), tuple(_counts(judged)))
+    said = (*_counts(judged), *unscored(judged), *_shared(judged), POOLED)
+    return Body(title, index, _columns(*names), tuple(rows), said)
+
+
+POOLED = (
+    "Pairs are of all prompts and arms, and several arms are nearly alike: an AUC is of this mixture. "
+    "Pairs of one prompt, and of one arm, stand in the table within prompts and methods."
+)
+
+
+def _shared(judged: Judged) -> list[str]:
+    """Which metrics the oracle's own network makes."""
+    names = ", ".join(judged.heading(x).name for x in judged.shared)
+    return [f"Of the oracle's own network, by its features or another head: {names}."] * bool(names)
 
 
 def views(judged: Judged) -> Body:
@@ -93,7 +108,7 @@ def views(judged: Judged) -> Body:
 
 
 def within(judged: Judged) -> Body:
-    """AUC and tau among the assets of each arm alone."""
+    """AUC among the assets of each prompt alone; AUC and tau among those of each arm."""
     scores = [x for x in WITHIN if judged.has(x)]
     rows = []
     for measure, name in ((auc, "AUC, Janus"), (tau, "tau, Janus rate")):
@@ -101,7 +116,16 @@ def within(judged: Judged) -> Body:
             own = judged.of(label=arm.label)
             janus = f"{int((own['truth'] == 1).sum())}/{len(own)}"
             rows.append(((name, arm.bare, janus), tuple(_cell(measure(own, x)) for x in scores)))
-    title = f"Within each method, view words. {TURNED} {DESCRIBED}"
+    pairs = mixed(judged.of())
+    if len(pairs):
+        janus = f"{int((pairs['truth'] == 1).sum())}/{len(pairs)}"
+        cells = tuple(_cell(auc(pairs, x, within=True)) for x in scores)
+        count = pairs["prompt"].nunique()
+        rows.insert(0, (("AUC, one prompt", f"all, {count} prompts", janus), cells))
+    title = (
+        f"Within prompts and within each method, view words. {TURNED} AUC, one prompt: pairs of the same prompt alone, of all arms, on the prompts that "
+        f"have a Janus and another asset; what only tells prompts apart is at .5 there. {DESCRIBED}"
+    )
     shown = _columns(*(judged.heading(x).name for x in scores))
     return Body(title, ("", "Method", "Janus"), shown, tuple(rows), tuple(_counts(judged)), 1)
 

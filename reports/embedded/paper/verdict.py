@@ -88,12 +88,39 @@ def told(study: Study, test: Test, correction: str) -> str:
     made = test.made
     ends = " to ".join(number(x, digits) for x in made.interval or ()) or "none"
     gap = signed(made.difference, digits) + unit
-    least = number(made.detectable, digits) + unit if made.detectable else "none, all are alike"
+    if empty(test):
+        least = "no effect could be told: no run of either is a success, so that this test is empty"
+    elif made.detectable:
+        least = f"minimum detectable effect {number(made.detectable, digits)}{unit}, uncorrected"
+    else:
+        least = "no minimum detectable effect: all prompts are alike"
     return (
         f"{pair} {number(made.first, digits)} against {number(made.second, digits)}, difference {gap} (95 % interval {ends}, hierarchical "
-        f"bootstrap; sign flips p = {short(made.p)}, {correction} {short(test.adjusted)}; n = {made.n} prompts × {len(study.seeds)} seeds; "
-        f"minimum detectable effect {least})."
+        f"bootstrap; sign flips p = {short(made.p)}, {correction} {short(test.adjusted)}; n = {made.n} prompts × {len(study.seeds)} seeds, "
+        f"{made.wins + made.losses} prompts differ; {least})."
     )
+
+
+def empty(test: Test) -> bool:
+    """Whether success is at its floor in both arms, so that nothing could be tested."""
+    made = test.made
+    return bool(test.score == RATE and made and made.first == made.second == 0)
+
+
+def guarded(study: Study, family: Family) -> list[str]:
+    """The differences in R, which the rule asks for as guards: their p stand in the exploratory family."""
+    arms = {test.first.name: test for test in family.tests}
+    lines = []
+    for name, made in family.guards.items():
+        test = arms[name]
+        ends = " to ".join(number(x, 3) for x in made.interval or ()) or "none"
+        words = "with" if test.first.words else "without"
+        lines.append(
+            f"{test.first.bare} against {test.second.bare}, {words} view words: R {number(made.first, 3)} against {number(made.second, 3)}, difference "
+            f"{signed(made.difference, 3)} (95 % interval {ends}, hierarchical bootstrap; a guard, not tested in this family; n = {made.n} prompts × "
+            f"{len(study.seeds)} seeds)."
+        )
+    return lines
 
 
 def short(p: float) -> str:
@@ -131,6 +158,7 @@ def section(study: Study, name: str, family: Family) -> list[str]:
     if not any(test.made for test in family.tests):
         return lines
     lines += [f"* {told(study, test, 'Holm')}" for test in family.tests]
+    lines += [f"* {x}" for x in guarded(study, family)]
     worst = [test for test in family.worst if test.score == "janus_rate"]
     if worst:
         lines += ["", f"{WORST}:", "", *(f"* {told(study, test, 'Holm')}" for test in worst)]
@@ -145,7 +173,7 @@ def _why(family: Family, found: Answer) -> str:
     said = {
         "Yes": f"The Janus rate is lower by {ENOUGH} or more with an adjusted p below {LEVEL}, and neither success nor R speaks against it: "
         f"{_names(found.tame)}.",
-        "No": f"The intervals of all {len(rates)} differences in the Janus rate lie within ±{ENOUGH}.",
+        "No": f"The intervals of all {len(rates)} differences in the Janus rate lie within ±{ENOUGH}, {_farthest(rates)}.",
         "Undecided": f"No Janus rate is lower by {ENOUGH} or more with an adjusted p below {LEVEL} as a yes asks, and "
         f"{_outside(rates)}.",
     }[found.kind]
@@ -162,6 +190,14 @@ def _why(family: Family, found: Answer) -> str:
             f"More right objects, by {POINTS:g} points or more with an adjusted p below {LEVEL}: in no test."
         )
     return " ".join(parts)
+
+
+def _farthest(rates: Sequence[Test]) -> str:
+    """The ends of all intervals together."""
+    ends = [x for test in rates if test.made for x in test.made.interval or ()]
+    if not ends:
+        return "none of which has one"
+    return f"between {signed(min(ends), 3)} and {signed(max(ends), 3)}"
 
 
 def _outside(rates: Sequence[Test]) -> str:
@@ -204,7 +240,8 @@ def page(study: Study, families: dict[str, Family], metrics: Sequence[str]) -> s
         "# Verdict",
         "",
         f"Written by `make paper` from the stored units, by the rules of [the protocol](../../docs/protocol.md): {made_of(study)} Conclusions are about the "
-        "prior `embedded-biased`.",
+        "prior `embedded-biased`, this preset, and ESD's λ of .5 and 1. Janus rate and success are what a network, the pose oracle, "
+        "says; no human looked.",
         "",
         *(line for name, family in families.items() for line in section(study, name, family)),
         f"## {METRICS}",
