@@ -143,26 +143,28 @@ def chosen(judged: Judged, right: bool, among: Collection[str] = ()) -> dict[str
 def told(judged: Judged, right: bool, pairs: Mapping[str, Pair | None]) -> Body:
     """What :func:`chosen` found, with a Janus and a right object that show it."""
     kind = "would have told" if right else "would have misled"
-    rows = []
+    both, rows = mixed(judged.of()), []
     for score, pair in pairs.items():
-        found, shown = judged.decided[score], judged.heading(score)
+        shown = judged.heading(score)
         name = heading(shown)
+        areas = (_cell(judged.decided[score]), _cell(auc(both, score, within=True)))
         if not pair:
-            rows.append(((name, "no such pair", "–", "–"), (_cell(found), Cell(None), Cell(None))))
+            rows.append(((name, "no such pair", "–", "–"), (*areas, Cell(None), Cell(None))))
             continue
-        for what, run, area in (
-            ("Janus", pair.janus, _cell(found)),
-            ("right", pair.right, Cell(None)),
-        ):
+        nothing = (Cell(None), Cell(None))
+        for what, run, own in (("Janus", pair.janus, areas), ("right", pair.right, nothing)):
             value, rate = judged.raw(run, score), judged.raw(run, "janus_rate")
-            cells = (area, Cell(value, digits=shown.digits), Cell(rate))
-            label = judged.study.runs.loc[run, "label"]
-            rows.append(((name, what, run.partition("/")[2], str(label)), cells))
-    rows = rows or [(("none", "–", "–", "–"), (Cell(None), Cell(None), Cell(None)))]
+            facts = judged.study.runs.loc[run]
+            asset = f"{what}: {facts['text']}, seed {facts['seed']}"
+            cells = (*own, Cell(value, digits=shown.digits), Cell(rate))
+            rows.append(((name, asset, str(facts["label"]), run.rpartition("-")[2]), cells))
+    rows = rows or [(("none", "–", "–", "–"), (Cell(None),) * 4)]
     title = (
         f"Metrics that {kind}: the interval of the AUC lies {'above' if right else 'below'} {TOLD if right else MISLED}. With each the pair of one prompt, "
-        f"a Janus and an object that is right by the oracle's rule, that it {'tells apart' if right else 'gets wrong'} by most ranks (of those whose pictures are stored and a Janus rate of {CLEAR} or more, where there are any)."
+        f"a Janus and an object that is right by the oracle's rule, that it {'tells apart' if right else 'gets wrong'} by most ranks (of those whose pictures "
+        f"are stored and a Janus rate of {CLEAR} or more, where there are any): an example, chosen for being extreme. AUC, one prompt: of all pairs of "
+        "one prompt; what only tells prompts apart is at .5 there."
     )
-    names = _columns("AUC, Janus", "Its score", "Janus rate")
-    index = ("Metric", "Asset", "Run", "Method")
-    return Body(title, index, names, tuple(rows), tuple(_counts(judged)), 1)
+    names = _columns("AUC, Janus", "AUC, one prompt", "Its score", "Janus rate")
+    index = ("Metric", "Asset", "Method", "Run")
+    return Body(title, index, names, tuple(rows), (*_counts(judged), *_shared(judged)), 1)

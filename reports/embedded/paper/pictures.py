@@ -10,14 +10,14 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from esd_bench.validation import JANUS
-from reports.embedded.paper.judged import MISLED, TOLD, Judged, auc, variants, verdict
+from reports.embedded.paper.judged import MISLED, TOLD, Judged, auc, mixed, variants, verdict
 from reports.embedded.paper.outcomes import Test, of_wording
 from reports.embedded.paper.units import RATE, Study
-from reports.embedded.paper.verdict import ENOUGH, LEVEL, POINTS
+from reports.embedded.paper.verdict import ENOUGH, LEVEL, POINTS, empty
 
 RED, BLUE, GREY = "#b2182b", "#2166ac", "#777777"
 SHOWN = {"janus_rate": ("Janus rate", ENOUGH), RATE: ("oracle success (points)", POINTS)}
-PANELS = ("clip_distance", "fid", "iq", "iv", "ig", "kid", "front_elsewhere", "self_similarity")
+PANELS = ("clip_distance", "fid", "iq", "iv", "ig", "mi", "front_elsewhere", "self_similarity")
 MARKS = {
     "60, sphere": ("^", "60 views"),
     "36, sphere": ("v", "36 views"),
@@ -47,12 +47,12 @@ def forest(study: Study, primary: Sequence[Test], others: Sequence[Test], path: 
     )  # fmt: skip
     for line, own in zip(panels, sets, strict=False):
         for panel, (score, (_, enough)) in zip(line, SHOWN.items(), strict=True):
-            _differences(
-                panel, [x for x in own if x.score == score], {x.first.name for x in primary}
-            )
+            shown = [x for x in own if x.score == score]
+            _differences(panel, shown, {x.first.name for x in primary})
             panel.axvspan(-enough, enough, color="#eeeeee", zorder=0)
             panel.axvline(0, color="black", linewidth=0.7)
-            panel.set_title(own[0].first.wording, fontsize=10)
+            floor = ": no success in any arm, nothing to tell" * all(map(empty, shown))
+            panel.set_title(own[0].first.wording + floor, fontsize=10)
         line[1].set_yticklabels([])
     for panel, (name, _) in zip(panels[-1], SHOWN.values(), strict=True):
         panel.set_xlabel(f"difference in {name}")
@@ -99,10 +99,7 @@ def areas(judged: Judged, path: Path) -> Path:
             panel.plot(found.interval, [y, y], color=colour, linewidth=2)
         panel.plot(found.value, y, "o", color=colour, markersize=7)
     wide = judged.of()
-    for score, views, name in variants(judged, [x for x in ordered if x in known]):
-        if views in MARKS and (value := auc(wide, name).value) is not None:
-            mark, label = MARKS[views]
-            panel.plot(value, ordered.index(score) + 0.3, mark, color="black", markersize=4, alpha=0.7, label=label)  # fmt: skip
+    _other_areas(panel, judged, ordered)
     for x in (MISLED, TOLD):
         panel.axvline(x, color="black", linewidth=0.7, linestyle="--")
     names = [judged.heading(x).name for x in ordered]
@@ -113,13 +110,26 @@ def areas(judged: Judged, path: Path) -> Path:
     )
     panel.set_title(
         f"Which metric would have told? View words, {len(wide)} assets, {_n(judged.study)}, {wide['label'].nunique()} arms\n"
-        f"blue: interval above {TOLD}; red: below {MISLED}; small black marks: the same metric on other views",
+        f"blue: interval above {TOLD}; red: below {MISLED}; small marks: otherwise measured",
         fontsize=10,
     )
     named = dict(zip(*panel.get_legend_handles_labels()[::-1], strict=True))
     if named:
         panel.legend(named.values(), named.keys(), fontsize=8, loc="lower right")
     return save(figure, path)
+
+
+def _other_areas(panel: Axes, judged: Judged, ordered: Sequence[str]) -> None:
+    """Marks for the same metrics within prompts, on other views and by other classes."""
+    wide = judged.of()
+    pairs = mixed(wide)
+    for y, score in enumerate(ordered):
+        if (inside := auc(pairs, score, within=True).value) is not None:
+            panel.plot(inside, y, "o", color=GREY, markerfacecolor="white", markersize=6, label="pairs of one prompt")  # fmt: skip
+    for score, views, name in variants(judged, ordered):
+        if views in MARKS and (value := auc(wide, name).value) is not None:
+            mark, label = MARKS[views]
+            panel.plot(value, ordered.index(score) + 0.3, mark, color="black", markersize=4, alpha=0.7, label=label)  # fmt: skip
 
 
 def clouds(judged: Judged, path: Path) -> Path:

@@ -95,7 +95,7 @@ def pairs(
             panel.spines[:].set_visible(False)
         line[0].set_ylabel(f"{shown.name}\n{facts['text']}", fontsize=8)
     figure.suptitle(
-        "Left a Janus, right an object of the same prompt that is right by the oracle's rule; views from 0, 90, 180 and 270 degrees",
+        "Extreme examples: left a Janus, right an object of the same prompt that is right by the oracle's rule; views from 0, 90, 180, 270 degrees",
         fontsize=9,
     )
     path.parent.mkdir(exist_ok=True)
