@@ -87,8 +87,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+_FIRST = "test_validation.py"
+"""The longest of all tests is in it: begun among the last, it would leave the other worker idle."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """``gpu`` tests are skipped without a CUDA device, also when they are asked for."""
+    items.sort(key=lambda item: item.path.name != _FIRST)
     if torch.cuda.is_available():
         return
     for item in items:
