@@ -1,5 +1,6 @@
 """What holds for every test: no network, fixed seeds, one thread, and guards in one place."""
 
+import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,6 +20,7 @@ import torch
 from esd_bench.store import RunStore
 
 torch.set_num_threads(1)
+gc.disable()  # what modules bring in stays: looking through it for garbage is a tenth of the collection's time
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("suite")
 
@@ -79,8 +81,19 @@ def _program(*names: str) -> str:
     return found or pytest.skip(f"{names[0]} is not installed")
 
 
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, of what the tests make."""
+    gc.freeze()
+    gc.enable()
+
+
+_FIRST = "test_validation.py"
+"""The longest of all tests is in it: begun among the last, it would leave the other worker idle."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """``gpu`` tests are skipped without a CUDA device, also when they are asked for."""
+    items.sort(key=lambda item: item.path.name != _FIRST)
     if torch.cuda.is_available():
         return
     for item in items:

@@ -32,8 +32,8 @@ def _unet(**changes: Any) -> Any:
             "norm_num_groups": 8,
             "attention_head_dim": 2,
             "cross_attention_dim": 16,
-            "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-            "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+            "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+            "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
         }
         | changes
     )

@@ -178,6 +178,7 @@ def _fits(toy: _Toy, name: str, law: Law, steps: int, batch: int, offset: float)
     many = [law(Draws(torch.tensor([toy.seed]), torch.tensor(i)), batch) for i in range(200)]
     levels = Levels(*(torch.cat(x, 1) for x in zip(*map(_tensors, many), strict=True)))
     goal = torch.linalg.eigvalsh(toy.target.covariance)
+    rests = {x: rest_points(levels, goal, x) for x in set(toy.entropies)}
     return [
         Fit(
             law=name,
@@ -185,7 +186,7 @@ def _fits(toy: _Toy, name: str, law: Law, steps: int, batch: int, offset: float)
             mean=mean[i],
             covariance=covariance[i],
             eigenvalues=torch.linalg.eigvalsh(covariance[i]).clamp(min=0),
-            theory=rest_points(levels, goal, toy.entropies[i]),
+            theory=rests[toy.entropies[i]],
             apart=(mean[i] - toy.target.mean).norm().item(),
         )
         for i in range(len(toy.methods))

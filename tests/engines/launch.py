@@ -1,6 +1,7 @@
 """A stand-in for threestudio's launch.py: checks what it is given, writes the folders that threestudio writes, trains nothing.
 
-``fault.json`` beside it makes it fail: {"stage": "geometry", "step": 4, "how": "kill"}.
+``fault.json`` beside it makes it fail: {"stage": "geometry", "step": 4, "how": "kill"}. It does without numpy, whose
+import takes longer than all that is done here.
 """
 
 import argparse
@@ -12,11 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import yaml
 from PIL import Image
 
 HERE = Path(__file__).parent
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MARKS = {"+x": (0.5, 0, 0), "+y": (0, 0.5, 0), "+z": (0, 0, 0.5)}
 """Points of threestudio's world, drawn in red, green and blue."""
 
@@ -39,7 +40,7 @@ def settled(known, extras):
     assert Path.cwd() == HERE, "not in threestudio's folder"
     assert not any("prompt" in key for key in extras), "a prompt on the command line"
     assert set(extras) <= {"resume"}, extras
-    cfg = yaml.safe_load(Path(known.config).read_text())
+    cfg = yaml.load(Path(known.config).read_text(), LOADER)
     cfg.update(extras)
     words = cfg["system"]["prompt_processor"]
     assert isinstance(words["prompt"], str), "the prompt is no text"
@@ -115,49 +116,58 @@ def fault(stage, step):
 def test(cfg, stage, trial):
     folder = trial / "save" / f"it{cfg['trainer']['max_steps']}-test"
     folder.mkdir(exist_ok=True)
-    for i, turn in enumerate(np.linspace(0, 360, cfg["data"]["n_test_views"])):
+    views = cfg["data"]["n_test_views"]
+    for i in range(views):
         fault(f"{stage} test", i)
-        Image.fromarray(strip(cfg, stage, turn, i)).save(folder / f"{i}.png")
+        strip(cfg, stage, 2 * math.pi * i / (views - 1), i).save(folder / f"{i}.png")
     (trial / "save" / f"it{cfg['trainer']['max_steps']}-test.mp4").write_bytes(b"film")
 
 
 def strip(cfg, stage, turn, index):
     """rgb | normal | opacity; rgb lies on the background's evaluation colour."""
     size = cfg["data"]["eval_height"]
-    y, x = np.mgrid[:size, :size] / size - 0.5
-    opacity = np.clip(2.2 - 5 * np.hypot(x, y), 0, 1)[..., None]
-    colour = np.full((size, size, 3), (0.2, 0.4, 0.6)) * (1 - 0.02 * index)
+    square, distance = (size, size), Image.radial_gradient("L")
+    opacity = distance.resize(square).point([*bytes8(2.2 - x / 102 for x in range(256))])
+    colour = Image.new("RGB", square, bytes8(x * (1 - 0.02 * index) for x in (0.2, 0.4, 0.6)))
     for mark, (down, across) in enumerate(projected(cfg["data"], turn, size)):
-        colour[down - 1 : down + 2, across - 1 : across + 2] = np.eye(3)[mark]
-    normal = np.concatenate([opacity * 0.5] * 3, -1)
-    grey = np.concatenate([opacity] * 3, -1)
+        one = bytes8(i == mark for i in range(3))
+        colour.paste(one, (across - 1, down - 1, across + 2, down + 2))
+    normal = Image.merge("RGB", [opacity.point(lambda x: x // 2)] * 3)
+    grey = Image.merge("RGB", [opacity] * 3)
     if stage == "geometry":
         parts = [normal, grey]
     else:
-        behind = np.array(cfg["system"]["background"]["eval_color"])
-        rgb = colour * opacity + behind * (1 - opacity)
+        behind = Image.new("RGB", square, bytes8(cfg["system"]["background"]["eval_color"]))
+        rgb = Image.composite(colour, behind, opacity)
         field = cfg["system"].get("geometry", {}).get("normal_type", 1) is None
         parts = [rgb, grey] if field else [rgb, normal, grey]
-    return (np.concatenate(parts, 1) * 255 + 0.5).astype(np.uint8)
+    whole = Image.new("RGB", (size * len(parts), size))
+    for i, part in enumerate(parts):
+        whole.paste(part, (i * size, 0))
+    return whole
+
+
+def bytes8(numbers):
+    return tuple(int(min(max(x, 0), 1) * 255 + 0.5) for x in numbers)
 
 
 def projected(data, turn, size):
     """Row and column of the marks, with cameras as threestudio places them: +z up, azimuth from +x to +y."""
-    tilt, turn = math.radians(data["eval_elevation_deg"]), math.radians(turn)
-    place = data["eval_camera_distance"] * np.array(
-        [math.cos(tilt) * math.cos(turn), math.cos(tilt) * math.sin(turn), math.sin(tilt)]
-    )
-    look = -place / np.linalg.norm(place)
-    right = np.cross(look, (0, 0, 1))
-    right /= np.linalg.norm(right)
-    up = np.cross(right, look)
+    tilt, distance = math.radians(data["eval_elevation_deg"]), data["eval_camera_distance"]
     focal = 0.5 * size / math.tan(math.radians(data["eval_fovy_deg"]) / 2)
+    flat = (math.cos(turn), math.sin(turn))
+    back = (math.cos(tilt) * flat[0], math.cos(tilt) * flat[1], math.sin(tilt))
+    right = (-flat[1], flat[0], 0)
+    up = (-math.sin(tilt) * flat[0], -math.sin(tilt) * flat[1], math.cos(tilt))
     for point in MARKS.values():
-        ray = np.array(point) - place
-        depth = ray @ look
-        across = size / 2 + focal * (ray @ right) / depth
-        down = size / 2 - focal * (ray @ up) / depth
+        depth = distance - dot(point, back)
+        across = size / 2 + focal * dot(point, right) / depth
+        down = size / 2 - focal * dot(point, up) / depth
         yield int(down), int(across)
+
+
+def dot(x, y):
+    return sum(a * b for a, b in zip(x, y, strict=True))
 
 
 if __name__ == "__main__":

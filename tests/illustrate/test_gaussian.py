@@ -10,7 +10,7 @@ from esd_bench.illustrate.gaussian import Levels, gaussian, rest_points, table
 @pytest.fixture(scope="module")
 def figure(tmp_path_factory):
     out = tmp_path_factory.mktemp("figure")
-    return out, gaussian(out, steps=450, offset=0.5, lambdas=(0.0, 0.75, 1.0))
+    return out, gaussian(out, steps=300, batch=128, offset=0.5, lambdas=(0.0, 0.75, 1.0))
 
 
 def test_it_draws(figure):

@@ -9,7 +9,7 @@ from esd_bench.methods.sds import sds
 from esd_bench.methods.vsd import vsd
 from tests.maths.toy import Toy
 
-RANGE = range(20, 981, 5)
+RANGE = range(20, 981, 20)
 
 
 def at_rest(toy, values):
@@ -37,7 +37,7 @@ def test_descent_comes_to_rest_at_the_closed_form(t, entropy):
     toy = Toy()
     root, mean = toy.random(3)
     rate = 0.3 / toy.prior.sigma[t].item() ** 4
-    for _ in range(300):
+    for _ in range(120):
         a, b = toy.expected_gradient(esd(entropy=entropy), root, mean, t)
         root, mean = root - rate * a, mean - rate * b
     noise = (toy.prior.sigma[t] / toy.prior.alpha[t]) ** 2

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,12 @@ def test_the_command_line_answers_help_without_torch():
     assert not loaded & (OPTIONAL | {"torch", "pandas", "matplotlib"})
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All of a file's syntax tree, its root first."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def _imported(node: ast.AST) -> set[str]:
     if isinstance(node, ast.Import):
         return {x.name.split(".")[0] for x in node.names}
@@ -99,8 +106,7 @@ def _imported(node: ast.AST) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda x: str(x.relative_to(PACKAGE)))
 def test_optional_packages_are_imported_where_they_are_used(path):
     """At the top of a file only what every part of the suite has."""
-    tree = ast.parse(path.read_text())
-    top = {name for node in tree.body for name in _imported(node)}
+    top = {name for node in nodes(path)[0].body for name in _imported(node)}
     assert edge(path) or not top & OPTIONAL
 
 
@@ -108,7 +114,7 @@ def test_optional_packages_are_imported_where_they_are_used(path):
 def test_helpers_stay_in_their_folder_and_plugins_apart(path):
     """``_name.py`` belongs to its folder; a plugin is imported by no other file of it."""
     kinds = {*plugins.KINDS, "formats"}
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         parts = (getattr(node, "module", None) or "").split(".")
         if not isinstance(node, ast.ImportFrom) or parts[0] != "esd_bench" or len(parts) < 3:
             continue
@@ -125,8 +131,7 @@ def test_helpers_stay_in_their_folder_and_plugins_apart(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda x: str(x.relative_to(PACKAGE)))
 def test_nothing_is_unpickled_and_no_global_generator_is_drawn_from(path):
     text = path.read_text()
-    tree = ast.parse(text)
-    imported = {x for node in ast.walk(tree) for x in _imported(node)}
+    imported = {x for node in nodes(path) for x in _imported(node)}
     assert not {"pickle", "dill", "joblib"} & imported
     assert "torch.load(" not in text or "weights_only=True" in text
     drawn = set(re.findall(r"(?<!torch\.)\brandom\.(\w+)", text))
