@@ -70,3 +70,10 @@ def only(out: Path, **filters: object) -> Run:
     """The one run there."""
     (run,) = RunStore(out).find(**filters)
     return run
+
+
+if __name__ == "__main__":
+    said = command(*sys.argv[1:])
+    sys.stdout.write(said.out)
+    sys.stderr.write(said.err)
+    sys.exit(said.code)

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ from esd_bench.cameras import protocol
 from esd_bench.store import RunStore
 from esd_bench.stored import look, stored_scene, views_of
 from tests.pipeline.command import command, only, quick, views
+
+ROOT = Path(__file__).parents[2]
 
 SICK = '''
 """SDS whose residual may be NaN for one member of the pack."""
@@ -97,18 +101,21 @@ def test_the_second_time_nothing_is_missing(undisturbed):
 
 
 def test_kill_9_in_the_middle_changes_nothing(undisturbed, tmp_path):
-    """The command in a child, killed from outside as soon as there is a checkpoint."""
+    """The command in a process group of its own, killed as soon as there is a checkpoint."""
     words = quick(tmp_path / "runs", "-m", "esd")
-    child = os.fork()
-    if child == 0:
-        command(*words)
-        os._exit(0)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.pipeline.command", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + 300
     while not list(tmp_path.rglob("checkpoint.safetensors")) and time.monotonic() < deadline:
-        assert os.waitpid(child, os.WNOHANG) == (0, 0), "it ended before"
+        assert child.poll() is None, child.stderr.read()
         time.sleep(0.005)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
     assert RunStore(tmp_path / "runs").find() == []
     said = command(*words)
     assert said.code == 0, said.err
