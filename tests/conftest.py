@@ -88,7 +88,7 @@ def pytest_collection_finish() -> None:
 
 
 _FIRST = "test_validation.py"
-"""The longest of all tests is in it: begun among the last, it would leave the other worker idle."""
+"""One of the longest tests is in it: begun among the last, it would leave the other worker idle."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -134,7 +134,7 @@ def frame_of(folder: Path, background: str) -> pd.DataFrame:
 
 
 def measure(a: argparse.Namespace) -> None:
-    """Renders, scores and stores the fixtures, a process for each suite and size, so many at once."""
+    """Renders, scores and stores the fixtures; with several jobs a process for each suite and size, so many at once."""
     from concurrent.futures import ProcessPoolExecutor
     from itertools import product
     from multiprocessing import get_context
@@ -142,9 +142,13 @@ def measure(a: argparse.Namespace) -> None:
     from esd_bench.gather import write_scores
 
     parts = list(product(("figures", "symmetric"), a.sizes))
-    with ProcessPoolExecutor(a.jobs, get_context("spawn")) as pool:
-        made = pool.map(part, [a] * len(parts), *zip(*parts, strict=True))
-        frames = [x for own in made for x in own]
+    each = ([a] * len(parts), *zip(*parts, strict=True))
+    if a.jobs == 1:
+        made = [*map(part, *each)]
+    else:
+        with ProcessPoolExecutor(a.jobs, get_context("spawn")) as pool:
+            made = [*pool.map(part, *each)]
+    frames = [x for own in made for x in own]
     if not frames:
         sys.exit(f"no fixture is of the kinds {', '.join(a.kinds)}")
     write_scores(pd.concat(frames), a.out / "fixtures.csv.gz")
