@@ -126,11 +126,17 @@ def test_sign_flips_of_few_pairs_are_exact(n):
     assert stats.sign_flip(gap) == pytest.approx(theirs, abs=1e-12)
 
 
-def test_sign_flips_of_many_pairs_agree_with_the_exact_answer():
-    # 20 equal gaps: only all plus or all minus are as extreme, but for whole numbers ties matter.
-    gap = np.array([1.0] * 15 + [-1.0] * 5)
-    exact = scipy_stats.binomtest(15, 20).pvalue
-    assert stats.sign_flip(gap) == pytest.approx(exact, abs=0.005)
+@pytest.mark.parametrize(("n", "within"), [(20, 1e-12), (31, 1e-12), (40, 0.01)])
+def test_sign_flips_of_equal_gaps_are_the_binomial_test(n, within):
+    """Whole numbers tie often; of more than 32 signs are drawn."""
+    ups = 3 * n // 5
+    gap = np.array([1.0] * ups + [-1.0] * (n - ups))
+    exact = scipy_stats.binomtest(ups, n).pvalue
+    assert stats.sign_flip(gap) == pytest.approx(exact, abs=within)
+
+
+def test_the_least_p():
+    assert stats.sign_flip(np.ones(32)) == 2**-31
     assert stats.sign_flip(np.ones(40)) == 1 / (stats.RESAMPLES + 1)
 
 

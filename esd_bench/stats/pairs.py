@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ TIE = 1e-6
 
 
 def sign_flip(differences: Numbers, resamples: int = RESAMPLES, seed: int = SEED) -> float:
-    """Two-sided p of the mean paired difference under random signs: exact for few pairs, else by Monte Carlo.
+    """Two-sided p of the mean paired difference under random signs: exact where up to :data:`EXACT` pairs differ, else by Monte Carlo.
 
     The Monte-Carlo p counts the observed signs as one of the draws, so it is never 0.
     """
@@ -28,16 +27,34 @@ def sign_flip(differences: Numbers, resamples: int = RESAMPLES, seed: int = SEED
     if not len(known):
         return 1.0
     # Sums that tie but for rounding must count as ties, also sums of 0: rates of few views tie often.
-    observed = abs(known.mean()) - TIE * np.abs(known).mean()
+    observed = abs(known.sum()) - TIE * np.abs(known).sum()
     if len(known) <= EXACT:
-        signs = np.array(list(product((-1.0, 1.0), repeat=len(known))))
-        return float((np.abs(signs @ known) / len(known) >= observed).mean())
+        return _as_far(known, observed)
     rng = np.random.default_rng(seed)
     hits = 0
     for size in sizes(len(known), resamples):
         signs = rng.integers(0, 2, (size, len(known))) * 2 - 1
-        hits += int((np.abs(signs @ known) / len(known) >= observed).sum())
+        hits += int((np.abs(signs @ known) >= observed).sum())
     return (hits + 1) / (resamples + 1)
+
+
+def _as_far(known: np.ndarray, observed: float) -> float:
+    """Share of all signed sums that lie as far from 0: those of two halves, which meet in the middle."""
+    if observed <= 0:
+        return 1.0
+    half = len(known) // 2
+    first, second = (_signed(x) for x in (known[:half], known[half:]))
+    # As many lie below as above; each sum of the first half needs so much of the second.
+    above = len(second) - second.searchsorted(observed - first)
+    return float(2 * above.sum() / (len(first) * len(second)))
+
+
+def _signed(numbers: np.ndarray) -> np.ndarray:
+    """All 2^n signed sums, in order."""
+    sums = np.zeros(1)
+    for x in numbers:
+        sums = np.concatenate([sums - x, sums + x])
+    return np.sort(sums)
 
 
 def detectable(sd: float, n: int, alpha: float = 0.05, power: float = 0.8) -> float | None:

@@ -11,8 +11,8 @@ Numbers: TypeAlias = Sequence[float] | np.ndarray | pd.Series
 RESAMPLES = 10_000
 SEED = 240100909
 """Of every random draw: the same numbers give the same interval everywhere."""
-EXACT = 14
-"""Up to so many differences the permutation test goes through all 2^n signs instead of drawing them."""
+EXACT = 32
+"""Up to so many differences the permutation test takes all 2^n signs instead of drawing them."""
 BLOCK = 2**21
 """Numbers drawn at a time, so that memory does not grow with the number of prompts."""
 
