@@ -418,6 +418,45 @@ def test_with_nothing_stored_it_says_so(tmp_path):
     assert paper("show", "primary", "--folder", folder).stdout == "*Not made yet.*\n"
 
 
+def test_the_short_table_is_of_published_methods(tmp_path):
+    arms = [
+        *PRIMARY,
+        "esd-entropy4",
+        "esd-entropy0-exact",
+        "perp_neg",
+        "vsd",
+        "vsd-dreamtime",
+        "sds-plain",
+    ]
+    study = read(tmp_path, shifted(), arms)
+    means = outcomes.means(study)
+    body = bodies.headline(study, means)
+    assert [x for x, _ in body.rows] == [
+        ("view words", x) for x in ("VSD", "Perp-Neg", "ESD (λ = 0)", "ESD (λ = 0.5)", "ESD (λ = 1)")
+    ] + [("no view words", x) for x in ("SDS", "ESD (λ = 0)", "ESD (λ = 0.5)", "ESD (λ = 1)")]  # fmt: skip
+    cells = dict(zip(bodies.HEADLINE, body.rows[2][1], strict=True))
+    for score, ends in bodies.HEADLINE.items():
+        found = means["ESD (λ = 0)", score]
+        assert cells[score].value == found.value
+        assert cells[score].interval == (found.interval if ends else None)
+
+
+def test_a_figure_is_shown_where_it_is_stored(tmp_path):
+    assert command.show("sheets.webp", tmp_path) == "*Not made yet.*\n"
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures/sheets.webp").touch()
+    assert command.show("sheets.webp", tmp_path).endswith("](figures/sheets.webp)\n")
+
+
+def test_scores_that_can_t_be_written_are_one_line(tmp_path):
+    folder = study_units.write(tmp_path / "study", shifted(), PRIMARY[:1], prompts=2)
+    done = paper("scores", tmp_path / "no/study.csv", "--folder", folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert str(tmp_path / "no") in line
+
+
 def test_the_scores_are_what_esd_bench_reads(tmp_path):
     folder = study_units.write(tmp_path / "study", shifted(), PRIMARY[:2])
     command.scores(folder, tmp_path / "study.csv.gz")

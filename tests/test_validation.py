@@ -127,6 +127,24 @@ def made(monkeypatch, *words: object) -> None:
     runpy.run_path(str(script), run_name="__main__")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--sizes", 16), "a part is not the result"),
+        (("--kinds", "unicorn", "--out"), "no fixture is of the kinds unicorn"),
+        (("--stored", "--out"), "run this without --stored first"),
+        (("--sizes", "x"), "invalid sizes value"),
+    ],
+    ids=["part", "kind", "nothing", "size"],
+)
+def test_what_the_validation_refuses(monkeypatch, tmp_path, capsys, words, said):
+    out = [tmp_path] if words[-1] == "--out" else []
+    with pytest.raises(SystemExit) as stop:
+        made(monkeypatch, "--work", tmp_path / "work", *words, *out)
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 def test_the_whole_validation_in_small(monkeypatch, tmp_path):
     monkeypatch.setattr(agreement, "RESAMPLES", 100)
     work, out = tmp_path / "work", tmp_path / "out"

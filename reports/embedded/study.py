@@ -39,8 +39,8 @@ LONGER = 2635
 """Steps of SDS that take the GPU as long as ESD's 1200 (``benchmarks/results/pack48_*.json``)."""
 LABELS = 2
 """Labels of a view that are kept."""
-SHOWN = 16
-"""Prompts on an arm's contact sheet."""
+SHOWN, AZIMUTHS = 16, (0, 90, 180, 270)
+"""Prompts on an arm's contact sheet, and from where each is seen."""
 SCORED: dict[str, tuple[tuple[str, ...] | None, dict[str, Any]]] = {
     "main": (None, {}),
     "ring": (("inception", "clip_distance", "fid", "kid"), {"views": ("sphere=ring:15:36",)}),
@@ -195,9 +195,8 @@ def make(name: str, arm: Arm, seed: int, a: argparse.Namespace) -> float:
 
     start = time.time()
     specs = expand([template(arm, a.steps)], prompts(a), [seed])
-    with (
-        tf32()
-    ):  # an interrupted unit is begun anew: checkpoints of 48 scenes take longer than that is worth
+    # An interrupted unit is begun anew: checkpoints of 48 scenes take longer than that is worth.
+    with tf32():
         made = generate(
             specs, RunStore(a.runs / name), device=a.device, pack=len(specs), checkpoint=10**9
         )
@@ -222,8 +221,7 @@ def measure(name: str, arm: Arm, seed: int, a: argparse.Namespace, made: float) 
         frame, known = frame[[row not in known for row in rows]], known | set(rows)
         places = [Path(x).relative_to(store.root).as_posix() for x in frame["run"]]
         names = [title(arm, x) for x in frame["label"]]
-        frames.append(frame.assign(label=names, run=places))
-        frames[-1]["pass"] = scoring
+        frames.append(frame.assign(label=names, run=places, **{"pass": scoring}))
     told = wide.write(pd.concat(frames), _path(a, name, "csv.gz"))
     seen(store, a).to_parquet(
         _path(a, name, "views.parquet"), compression="zstd", compression_level=19
@@ -256,7 +254,7 @@ def sheet(store: Any, runs: list[Any], path: Path) -> None:
     from esd_bench.sheets import contact_sheet
 
     shown = {run.spec.prompt.id: None for run in runs}
-    contact_sheet(store.root, path, {"prompt": [*shown][:SHOWN]}, azimuths=(0, 90, 180, 270))
+    contact_sheet(store.root, path, {"prompt": [*shown][:SHOWN]}, azimuths=AZIMUTHS)
 
 
 def scored(name: str, store: Any, a: argparse.Namespace) -> pd.DataFrame:

@@ -35,8 +35,8 @@ SAMPLES = 48
 BATCH = 12
 STUDENTS: dict[str, dict[str, Any]] = {
     "rank64": {"rank": 64},
-    "fits4": {"rank": 16, "fits": 4},
-    "rate.003": {"rank": 16, "learning_rate": 3e-3},
+    "fits4": {"fits": 4},
+    "rate.003": {"learning_rate": 3e-3},
 }
 """Notes -> options of the LoRA, where the preset has rank 16, one fit a step and a rate of .001."""
 

@@ -133,8 +133,8 @@ def frame_of(folder: Path, background: str) -> pd.DataFrame:
     return pd.concat(rows)
 
 
-def measure(a: argparse.Namespace) -> None:
-    """Renders, scores and stores the fixtures; with several jobs a process for each suite and size, so many at once."""
+def measure(a: argparse.Namespace) -> int:
+    """Renders, scores and stores the fixtures; with several jobs a process for each suite and size. Returns how many tables of scores there are."""
     from concurrent.futures import ProcessPoolExecutor
     from itertools import product
     from multiprocessing import get_context
@@ -149,9 +149,9 @@ def measure(a: argparse.Namespace) -> None:
         with ProcessPoolExecutor(a.jobs, get_context("spawn")) as pool:
             made = [*pool.map(part, *each)]
     frames = [x for own in made for x in own]
-    if not frames:
-        sys.exit(f"no fixture is of the kinds {', '.join(a.kinds)}")
-    write_scores(pd.concat(frames), a.out / "fixtures.csv.gz")
+    if frames:
+        write_scores(pd.concat(frames), a.out / "fixtures.csv.gz")
+    return len(frames)
 
 
 def part(a: argparse.Namespace, suite: str, size: int) -> list[pd.DataFrame]:
@@ -219,11 +219,11 @@ def sizes(text: str) -> list[int]:
     return [int(x) for x in text.split(",")]
 
 
-def arguments() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     """The command line."""
     how = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=how)
-    add = parser.add_argument
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=how)
+    add = made.add_argument
     add("--stored", action="store_true", help="tables and figure only")
     add("--work", type=Path, default="runs/validation", help="where the fixtures' pictures go")
     add("--out", type=Path, default=HERE, help="where scores, tables and figure go")
@@ -233,17 +233,25 @@ def arguments() -> argparse.Namespace:
     add("--backgrounds", type=words, default="white,grey,black", help="at the first size")
     add("--kinds", type=words, help="of the fixtures; default: all")
     add("--metrics", type=words, help="default: all")
-    return parser.parse_args()
+    return made
+
+
+PARTS = ("sizes", "backgrounds", "kinds", "metrics")
+"""Options with which less than everything is made."""
 
 
 def main() -> None:
     """Measure, unless it is stored, then report."""
-    a = arguments()
+    line = parser()
+    a, whole = line.parse_args(), line.parse_args([])
+    if a.out == HERE and any(getattr(a, x) != getattr(whole, x) for x in PARTS):
+        line.error("a part is not the result: say where its numbers go with --out")
     if not a.stored:
         a.out.mkdir(parents=True, exist_ok=True)
-        measure(a)
+        if not measure(a):
+            line.error(f"no fixture is of the kinds {', '.join(a.kinds)}")
     if not (a.out / "fixtures.csv.gz").is_file():
-        sys.exit(f"{a.out} has no fixtures.csv.gz: run this without --stored first")
+        line.error(f"{a.out} has no fixtures.csv.gz: run this without --stored first")
     report(a.out)
 
 

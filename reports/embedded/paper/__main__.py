@@ -163,7 +163,7 @@ def main() -> None:
         for path in write(a.folder):
             print(path)
             count += 1
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
     if a.folder.resolve() == FOLDER.resolve():
         for page in (FOLDER / "README.md", FOLDER.parents[1] / "README.md"):

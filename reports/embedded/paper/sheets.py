@@ -9,9 +9,10 @@ from PIL import Image, ImageDraw, ImageFont
 from reports.embedded.paper.judged import Judged, Pair
 from reports.embedded.paper.outcomes import Mean
 from reports.embedded.paper.units import RATE, Arm, Study
+from reports.embedded.study import AZIMUTHS, SHOWN
 
-SIDE, AZIMUTHS, SHOWN = 64, 4, 16
-"""Pixels of a view, views in a row, and prompts on a sheet, as ``study.py`` draws them."""
+SIDE = 64
+"""Pixels of a view."""
 HEAD, CAPTION = 40, 16
 """Pixels above the views, for titles and the azimuths under them."""
 FIRST = 8
@@ -41,7 +42,7 @@ def strips(sheets: Mapping[str, Image.Image], study: Study) -> dict[str, Image.I
     for run, label, prompt in zip(shown["run"], shown["label"], shown["prompt"], strict=True):
         page = sheets[label]
         top = page.height - (len(rows) - rows[prompt]) * SIDE
-        made[run] = page.crop((page.width - AZIMUTHS * SIDE, top, page.width, top + SIDE))
+        made[run] = page.crop((page.width - len(AZIMUTHS) * SIDE, top, page.width, top + SIDE))
     return made
 
 
@@ -57,7 +58,7 @@ def extremes(study: Study, means: Mapping[tuple[str, str], Mean]) -> tuple[Arm, 
 
 def beside(shown: Mapping[str, Image.Image], rows: int, path: Path) -> Path:
     """The first prompts of some sheets of ``rows`` prompts, under their titles."""
-    first, wide = next(iter(shown.values())), AZIMUTHS * SIDE
+    first, wide = next(iter(shown.values())), len(AZIMUTHS) * SIDE
     margin, height = first.width - wide, min(rows, FIRST) * SIDE
     page = Image.new("RGB", (margin + len(shown) * wide, HEAD + height), "white")
     pen, font = ImageDraw.Draw(page), ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 12)
@@ -95,7 +96,8 @@ def pairs(
             panel.spines[:].set_visible(False)
         line[0].set_ylabel(f"{shown.name}\n{facts['text']}", fontsize=8)
     figure.suptitle(
-        "Extreme examples: left a Janus, right an object of the same prompt that is right by the oracle's rule; views from 0, 90, 180, 270 degrees",
+        "Extreme examples: left a Janus, right an object of the same prompt that is right by the oracle's rule; "
+        f"views from {', '.join(map(str, AZIMUTHS))} degrees",
         fontsize=9,
     )
     path.parent.mkdir(exist_ok=True)
