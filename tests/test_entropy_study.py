@@ -1,7 +1,9 @@
 """The study of entropy stores what made an arm, counts failed runs, and says which arms nobody has made."""
 
 import importlib.util
+import itertools
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 
 from esd_bench.store import RunRecord, RunStore
 from tests.specs import spec
+from tests.tiny_prior import tiny_prior
 
 FOLDER = Path(__file__).parents[1] / "reports/entropy"
 
@@ -108,3 +111,86 @@ def test_arms_differ_from_the_preset_in_what_they_are_named_for():
         assert own == {**dict(plain.student.options), **options} != dict(plain.student.options)
     assert stage("16-cfg7.5-views8") == replace(plain, views=8)
     assert dict(stage("16-cfg3").method.options)["scale"] == 3
+
+
+# ---- what entropy pays ---------------------------------------------------------------------------------------------
+
+
+class Normal:
+    """A prior whose latents are standard normal, and so x_t at every t: -log p(x_t) is |x_t|^2 / 2, eps sigma x_t."""
+
+    dtype, device, latent = torch.float32, torch.device("cpu"), (2, 3, 3)
+    alpha = torch.linspace(1, 0.1, 1000)
+    sigma = (1 - alpha**2).sqrt()
+
+    def encode(self, rgb):
+        return rgb
+
+    def eps(self, noised, t, text, states):
+        return self.sigma[t][:, :, None, None, None, None] * noised
+
+
+def test_the_work_of_a_way_is_what_the_prior_charges(monkeypatch):
+    energy = load("energy")
+    monkeypatch.setattr(energy, "NOISES", 4000)
+    monkeypatch.setattr(energy, "VIEWS", 4)
+    prior, level = Normal(), 500
+    start, end = torch.randn(2, 4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    end[0] = start[0]
+    text = torch.zeros(4, 3, 1, 1)
+    way = energy.fade(start, end)
+    found = [energy.work(prior, text, part, level) for part in way]
+    charged = prior.alpha[level] ** 2 * (end.square().sum() - start.square().sum()) / 2 / 4
+    for row in ("null", "text", "words"):
+        assert sum(x[row] for x in found) == pytest.approx(charged.item(), abs=0.1)
+    assert len(way) == energy.PARTS
+    assert torch.equal(way[0][0], start)
+    assert torch.allclose(way[-1][2], end)
+
+
+def test_the_other_way_has_the_same_ends():
+    energy = load("energy")
+    start, end = torch.rand(2, 3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    way = energy.blur(start, end)
+    assert torch.equal(way[0][0], start)
+    assert torch.equal(way[-1][2], end)
+    assert all(torch.equal(a[2], b[0]) for a, b in itertools.pairwise(way))
+    middle = way[len(way) // 2][1]
+    assert middle.flatten(2).std(2).max() < start.flatten(2).std(2).min() / 5
+
+
+def test_pairs_of_alike_views_are_worth_ln_2():
+    energy, prior = load("energy"), tiny_prior()
+    views = 30 * torch.randn(8, *prior.latent, generator=torch.Generator().manual_seed(2))
+    assert energy.confusable(prior, views.repeat(2, 1, 1, 1), 300) == pytest.approx(2)
+    apart = torch.cat([views, -views])
+    assert energy.confusable(prior, apart, 300) == pytest.approx(1)
+
+
+def test_a_run_weighs_a_nat_as_its_residual_does(table):
+    from diffusers import DDIMScheduler
+
+    abar = DDIMScheduler.from_pretrained(table.NOISE.parent).alphas_cumprod.double()
+    weights = (1 - abar) * ((1 - abar) / abar).sqrt()
+    assert table.levels().to_numpy() == pytest.approx(weights.numpy(), rel=1e-4)
+
+
+def test_books_by_hand(table, tmp_path):
+    (tmp_path / "energy").mkdir()
+    seen = [("0", 2.0), ("unlike", 1.5), ("1", 1.0)]
+    gain = [{"kind": "cat", "object": x, "t": 450, "confusable": n} for x, n in seen]
+    pd.DataFrame(gain).to_csv(tmp_path / "energy/gain.csv", index=False)
+    for prior, text in (("biased", 2.0), ("even", 1.0)):
+        parts = [{"null": 1.0, "text": text, "words": 0.0}, {"null": 0, "text": 0, "words": 0}]
+        rows = [
+            {"prior": prior, "kind": "cat", "t": 450, "part": i} | x for i, x in enumerate(parts)
+        ]
+        pd.DataFrame(rows).to_csv(tmp_path / f"energy/cost-fade-{prior}.csv", index=False)
+    found = {key: value.loc[450, "cat"] for key, value in table.energy().items()}
+    assert found["right"] == pytest.approx(math.log(2))
+    assert found["unlike"] == pytest.approx(math.log(2 / 1.5))
+    assert (found["biased 7.5 text"], found["even 7.5 text"]) == (8.5, 1)
+    assert (found["bias"], found["bias 1"], found["returned"]) == (7.5, 1, 15)
+    assert table.cheaper("biased 7.5 text", 12)["450"] == 0
+    assert table.cheaper("biased 7.5 text", 13)["450"] == 1
+    assert table.cheaper("biased 7.5 text", 13, "unlike")["450"] == 0

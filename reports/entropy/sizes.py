@@ -52,7 +52,7 @@ def step(prior, latent, level: int, draw: int) -> Noised:
 
 def measure(prior, latent, level: int) -> dict[str, float]:
     """Confusable views, and the entropy term at lambda 1 beside the noise."""
-    learner, entropies, terms = exact(prior, torch.zeros(1), views=VIEWS), [], []
+    learner, entropies, terms = exact(prior, torch.zeros(1, dtype=torch.long), views=VIEWS), [], []
     for draw in range(DRAWS):
         noised = step(prior, latent, level, draw)
         camera, anywhere = learner.predict(noised, (CAMERA, ANYWHERE)).unbind(2)

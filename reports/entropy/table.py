@@ -1,12 +1,13 @@
 """Tables and figure of the study out of its stored numbers.
 
-python reports/entropy/table.py sides|arms|along|sizes|missing|figure
+python reports/entropy/table.py sides|arms|along|sizes|energy|cheaper|missing|figure
 """
 
 import json
 import math
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 from esd_bench.stats import bootstrap_interval, paired
 
 HERE = Path(__file__).parent
+NOISE = HERE.parents[1] / "esd_bench/embedded/weights/embedded/scheduler/scheduler_config.json"
 FRONT = 3
 """Bins of 15 degrees on each side of the front that count as front."""
 SHOWN = {
@@ -140,6 +142,46 @@ def sizes() -> pd.DataFrame:
     return pd.read_csv(HERE / "sizes.csv", index_col=["side", "t"])[["confusable", "term"]]
 
 
+def levels() -> pd.Series:
+    """t -> what a nat weighs in a run: w(t) = sigma^2 times sigma / alpha, by which residuals are nats' gradients."""
+    known = json.loads(NOISE.read_text())
+    assert known["beta_schedule"] == "scaled_linear"
+    ends = (known[x] ** 0.5 for x in ("beta_start", "beta_end"))
+    abar = np.cumprod(1 - np.linspace(*ends, known["num_train_timesteps"]) ** 2)
+    return pd.Series((1 - abar) ** 1.5 / abar**0.5)
+
+
+def energy(path: str = "fade") -> dict[str, pd.DataFrame]:
+    """Nats for a view, (t, kind), from two fronts to the right object, by :mod:`energy`.
+
+    ``right`` and ``unlike`` are what entropy pays at lambda 1 for one front, and for two unlike ones. ``biased`` ... are
+    what a prior charges, (guidance, text) first; ``bias``, what ``biased`` charges more than ``even``; ``returned``, what
+    view words spare on ``biased``.
+    """
+    seen = pd.read_csv(HERE / "energy/gain.csv", dtype={"object": str})
+    nats = np.log(seen.set_index(["object", "t", "kind"])["confusable"])
+    found = {x: (nats["0"] - nats[y]).unstack() for x, y in (("right", "1"), ("unlike", "unlike"))}
+    charged = {}
+    for file in sorted((HERE / "energy").glob(f"cost-{path}-*.csv")):
+        rows = pd.read_csv(file)
+        work = rows.groupby(["prior", "t", "kind"])[["null", "text", "words"]].sum()
+        for scale, text in product((1.0, 7.5), ("text", "words")):
+            guided = work["null"] + scale * (work[text] - work["null"])
+            charged |= {(x, scale, text): guided[x].unstack() for x in {*rows["prior"]}}
+    found |= {" ".join(map(str, key)): value for key, value in charged.items()}
+    biased, even = (charged.get((x, 7.5, "text")) for x in ("biased", "even"))
+    if even is not None:
+        found["bias"] = biased - even
+        found["bias 1"] = charged["biased", 1.0, "text"] - charged["even", 1.0, "text"]
+    return found | {"returned": biased - charged["biased", 7.5, "words"]}
+
+
+def over_run(found: pd.DataFrame, until: int = 1000) -> pd.Series:
+    """Mean over the levels below a t, as a run weighs them, of each kind."""
+    kept = found[found.index < until]
+    return kept.mul(levels().loc[kept.index], axis=0).mean()
+
+
 def lines(heads: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown."""
     first, *rest = (f"| {' | '.join(row)} |" for row in (heads, *rows))
@@ -212,6 +254,66 @@ def sizes_table() -> str:
     return lines(["t", *(f"{named_[x]}, 4 × {side} × {side}" for x, side in each)], rows)
 
 
+SEEN = {
+    "biased 7.5 text": "embedded-biased",
+    "biased 7.5 words": "with view words",
+    "even 7.5 text": PRIORS["even"],
+}
+ASKED = (650, 750, 850, 950)
+WEIGHED = "a run's"
+
+
+def levelled(found: pd.DataFrame) -> dict[str, pd.Series]:
+    """What is shown at each level, and as a run weighs the levels, of each kind."""
+    return {f"{t}": row for t, row in found.iterrows()} | {WEIGHED: over_run(found)}
+
+
+def energy_table() -> str:
+    """What entropy pays and what the priors charge, at each level and as a run weighs them."""
+    shown = {
+        "right": "entropy pays, one front",
+        "unlike": "entropy pays, two that differ",
+        **{key: f"{name} charges" for key, name in SEEN.items()},
+        "bias": "the bias charges",
+        "bias 1": "the same at guidance 1",
+    }
+    found = energy()
+    columns = [levelled(found[x]) for x in shown]
+    rows = [[label, *(interval(x[label]) for x in columns)] for label in columns[0]]
+    return lines(["t", *shown.values()], rows)
+
+
+def cheaper(charge: str, entropy: float, rival: str = "two") -> dict[str, int]:
+    """Of how many kinds the right object is the cheaper one, by level; the rival has two fronts, or two ``unlike`` ones."""
+    found = energy()
+    paid = found["right"] - (found["unlike"] if rival == "unlike" else 0)
+    left = {t: row.lt(0) for t, row in levelled(found[charge] - entropy * paid).items()}
+    return {t: int(row.sum()) for t, row in left.items()}
+
+
+def cheaper_table() -> str:
+    """How often the right object is the cheaper one, at several lambdas."""
+    asked = [("biased 7.5 text", x, "two") for x in (0, 0.5, 1, 4, 16, 64)]
+    asked += [("biased 7.5 text", x, "unlike") for x in (1, 4, 16, 64)]
+    asked += [(x, 0, "two") for x in ("biased 7.5 words", "even 7.5 text")]
+    rows = []
+    for charge, entropy, rival in asked:
+        found = cheaper(charge, entropy, rival)
+        against = {"two": "two fronts", "unlike": "two that differ"}[rival]
+        counts = (f"{found[x]}" for x in (*map(str, ASKED), WEIGHED))
+        rows.append([SEEN[charge], f"{entropy:g}", against, *counts])
+    heads = ["prior", "λ", "against", *(f"t = {x}" for x in ASKED), WEIGHED]
+    return lines(heads, rows)
+
+
+def interval(values: pd.Series) -> str:
+    """A mean over objects with its 95 % bootstrap interval, in three digits."""
+    low, high = bootstrap_interval(values) or (math.nan, math.nan)
+    size = abs(values.mean())
+    digits = 0 if size > 100 else 1 if size > 10 else 2
+    return f"{values.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
 def missing() -> str:
     """The arms that ``make.py`` knows and that nobody has made."""
     sys.path.insert(0, str(HERE))
@@ -232,6 +334,45 @@ def figure() -> None:
     _over_lambda(*axes[0])
     _over_steps(*axes[1])
     made.savefig(HERE / "entropy.png", dpi=100, metadata={"Software": None})
+    made, axes = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    _books(axes[0])
+    _fronts(axes[1])
+    made.savefig(HERE / "energy.png", dpi=100, metadata={"Software": None})
+
+
+BOOKS = {
+    "bias": ("o-", "tab:red", "the bias charges, guidance 7.5"),
+    "bias 1": ("o:", "tab:red", "the bias charges, guidance 1"),
+    "returned": ("s-", "tab:green", "view words return, guidance 7.5"),
+    "right": ("^-", "tab:blue", "entropy at λ = 1 pays for one front"),
+    "unlike": ("v:", "tab:blue", "... for two fronts that differ"),
+}
+
+
+def _books(axis) -> None:
+    found = energy()
+    for key, (style, colour, label) in BOOKS.items():
+        rows = found[key].loc[300:]
+        low, high = zip(*(bootstrap_interval(x) for _, x in rows.iterrows()), strict=True)
+        mean = rows.mean(axis=1)
+        axis.plot(mean.index, mean, style, color=colour, markersize=4, label=label)
+        axis.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
+    axis.set(yscale="log", xlabel="t", ylabel="nats for a view")
+    axis.set(title="from two fronts to the right object")
+    axis.legend(fontsize=8)
+
+
+def _fronts(axis) -> None:
+    from PIL import Image
+
+    with Image.open(HERE / "energy/fronts.webp") as seen:
+        axis.imshow(seen)
+        cell = seen.height // 3
+    labels = ("two fronts", "two that\ndiffer", "the right\nobject")
+    axis.set_yticks([cell * (i + 0.5) for i in range(3)], labels)
+    axis.set_xticks([cell * (i + 0.5) for i in range(8)], [f"{45 * i}°" for i in range(8)])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
 
 
 COLOURS = {"biased": "tab:red", "even": "tab:blue"}
@@ -298,6 +439,8 @@ TABLES = {
     "arms": arms_table,
     "along": along_table,
     "sizes": sizes_table,
+    "energy": energy_table,
+    "cheaper": cheaper_table,
     "missing": missing,
 }
 

@@ -210,3 +210,32 @@ def test_the_size_of_latents(study):
     assert low["confusable"].max() < 1.001
     assert low["term"].max() < 1e-3
     assert means[16, 500] < 1.01 < means[16, 600], "less than .01 nats"
+
+
+def test_what_entropy_pays(study):
+    fade, blur = study.energy(), study.energy("blur")
+    pays = [short(fade["right"].loc[t].mean(), 2) for t in (650, 750, 850)]
+    bias = [f"{fade['bias'].loc[t].mean():.2f}" for t in (650, 750, 850)]
+    said(
+        ENTROPY,
+        f"{pays[0]}, {pays[1]} and {pays[2]} nats of {bias[0]}, {bias[1]} and {bias[2]}.",
+    )
+    said(
+        "README.md", f"charges {bias[1]} nats a view for a right object, entropy pays {pays[1]} at"
+    )
+    own = fade["bias"][blur["bias"].columns]
+    a, b, c = (f"{blur['bias'].loc[t].mean():.2f}" for t in (650, 750, 850))
+    d, e, f = (f"{own.loc[t].mean():.2f}" for t in (650, 750, 850))
+    run = study.over_run(blur["bias"])
+    said(
+        ENTROPY,
+        f"(at 650, 750 and 850 {a}, {b} and {c}, by the fade of the same kinds {d}, {e} and {f})",
+        f"(at 450 {blur['bias'].loc[450].mean():.2f} against {own.loc[450].mean():.1f})",
+        f"{study.interval(run)} against {study.over_run(own).mean():.1f}.",
+    )
+    mild = study.over_run(fade["mild 7.5 text"] - fade["even 7.5 text"])
+    whole = study.over_run(fade["bias"]).mean()
+    said(
+        ENTROPY,
+        f"{study.interval(mild)} in a run's weights, where `embedded-biased` charges {whole:.1f}.",
+    )
