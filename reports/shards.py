@@ -1,9 +1,15 @@
-"""A study in units: what is stored is not made again, shards divide what is missing, and no unit is begun that would not end in time."""
+"""A study in units: neither what is stored is made again nor what another process of this machine has begun.
+
+No unit is begun that would not end in time. Between machines, shards divide what is missing.
+"""
 
 import argparse
+import fcntl
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 
 def parser(what: str | None, runs: str, out: Path) -> argparse.ArgumentParser:
@@ -18,6 +24,8 @@ def parser(what: str | None, runs: str, out: Path) -> argparse.ArgumentParser:
     add("--shard", default="0/1", help="I/N: every N-th missing unit, from the I-th")
     add("--seconds", type=float, default=1e9, help="begin no unit that would not end by then")
     add("--only", default="", help="part of a unit's name")
+    add("--limit", type=int, help="begin no more than so many units")
+    add("--compile", action="store_true", help="compile the networks first; minutes, for long work")
     return made
 
 
@@ -27,7 +35,7 @@ def missing(
     a: argparse.Namespace,
     after: Callable[[], float] = lambda: 0.0,
 ) -> Iterator[str]:
-    """The units to be made here, one by one, as long as there is time for another like the longest so far.
+    """The units to be made here, one by one, as long as there is time for another like the last.
 
     Args:
         names: of all units, in order.
@@ -37,11 +45,32 @@ def missing(
     """
     from esd_bench.spec import shard
 
-    begun, longest = time.time(), 0.0
-    for name in shard([x for x in names if a.only in x and not stored(x)], a.shard):
-        start = time.time()
-        if start - begun + longest + after() > a.seconds:
-            return
-        yield name
-        longest = max(longest, time.time() - start)
-        print(f"{name}: {time.time() - start:.0f} s", flush=True)
+    begun, last = time.time(), 0.0
+    left = a.limit if a.limit is not None else len(names)
+    with ExitStack() as claims:
+        for name in shard([x for x in names if a.only in x and not stored(x)], a.shard):
+            start = time.time()
+            if start - begun + last + after() > a.seconds or left == 0:
+                return
+            claim = claimed(a.runs, name)
+            if claim is None:
+                continue
+            claims.enter_context(claim)
+            if stored(name):
+                continue
+            left -= 1
+            yield name
+            last = time.time() - start
+            print(f"{name}: {last:.0f} s", flush=True)
+
+
+def claimed(runs: Path, name: str) -> IO[str] | None:
+    """A file that is locked while this process has it open; None where another one has it."""
+    runs.mkdir(parents=True, exist_ok=True)
+    claim = (runs / f".{name}.claim").open("w")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        claim.close()
+        return None
+    return claim

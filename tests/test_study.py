@@ -150,18 +150,41 @@ def test_a_unit_is_measured_beside_the_next_and_a_lost_one_takes_no_other_along(
     monkeypatch.setattr(study, "make", make)
     monkeypatch.setattr(study, "measure", measure)
     monkeypatch.setattr(study, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(n))
-    a = study.shards.parser("", "runs", tmp_path).parse_args(["--only", "vsd-s"])
+    a = study.shards.parser("", tmp_path / "runs", tmp_path).parse_args(["--only", "vsd-s"])
     a.steps = a.prompts = None
     assert study.work(study.units(), a) == ["vsd-s1", "vsd-s2"]
     assert begun[:3] == ["make vsd-s0", "make vsd-s1", "make vsd-s2"]
     assert sorted(begun[3:]) == ["measured vsd-s0", "measured vsd-s2"]
 
 
-def test_no_unit_is_begun_that_would_not_end_in_time(study):
+def test_no_unit_is_begun_that_would_not_end_in_time(study, tmp_path):
     words = ["--seconds", "0.5", "--shard", "1/2", "--only", "b"]
-    a = study.shards.parser("", "runs", Path()).parse_args(words)
+    a = study.shards.parser("", tmp_path, Path()).parse_args(words)
     made = []
     for name in study.shards.missing(["b1", "b2", "a", "b3", "b4", "b5", "b6"], "b2".__eq__, a):
         made.append(name)
         study.time.sleep(0.3)
     assert made == ["b3"]
+
+
+def test_what_another_process_has_begun_is_left_to_it(study, tmp_path):
+    shards, names = study.shards, ["a", "b", "c", "d"]
+    a = shards.parser("", tmp_path, Path()).parse_args(["--limit", "1"])
+    claim = "import sys; from pathlib import Path; from reports.shards import claimed\n"
+    claim += f"kept = claimed(Path({str(tmp_path)!r}), 'a'); print(); sys.stdin.read()"
+    command = [sys.executable, "-c", claim]
+    with subprocess.Popen(command, cwd=ROOT, stdin=-1, stdout=-1, text=True) as other:
+        other.stdout.readline()
+        assert list(shards.missing(names, set().__contains__, a)) == ["b"]
+        other.kill()
+    assert list(shards.missing(names, {"b"}.__contains__, a)) == ["a"], "a killed one has none"
+    assert list(shards.missing(names, {"a", "b"}.__contains__, a)) == ["c"]
+
+
+def test_what_was_stored_while_others_were_made_is_not_made_again(study, tmp_path):
+    a = study.shards.parser("", tmp_path, Path()).parse_args([])
+    stored, made = set(), []
+    for name in study.shards.missing(["a", "b", "c"], stored.__contains__, a):
+        made.append(name)
+        stored.add("b")
+    assert made == ["a", "c"]

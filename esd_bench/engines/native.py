@@ -37,16 +37,20 @@ CHECKPOINT = 100
 """Steps between checkpoints unless said: at most so many are lost."""
 
 
-def native(log_every: int = 10, film: int = 0) -> Engine:
+def native(log_every: int = 10, film: int = 0, compile: bool = False) -> Engine:
     """Distil a pack here.
 
     Args:
         log_every: steps between lines of a run's log.
         film: steps between looks at each asset as it comes to be, kept in the run's folder ``film``; 0 keeps none.
+        compile: have torch compile the prior's networks, which takes minutes at the first step of each method and shape, and
+            makes the others faster (``benchmarks/pack.py``); numbers differ in their last bits.
     """
 
     def make(specs: Sequence[RunSpec], store: RunStore, orders: Orders, watch: Watch) -> list[Run]:
         prior = _prior(specs[0].prior, orders.device)
+        if compile:
+            _compile(prior)
         _check(prior.files, orders.pins)
         with store.begin(specs):
             work = _Pack.of(prior, specs, store, orders, watch, log_every, film)
@@ -335,6 +339,14 @@ def _scene_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _prior(choice: Choice, device: str) -> Any:
     """The last prior that was loaded stays: packs of one grid share it."""
     return choice.make("priors", torch.device(device))
+
+
+def _compile(prior: Any) -> None:
+    if not hasattr(prior, "compile"):
+        raise ValueError(
+            f"the prior {prior.name} has no networks to compile; leave engine.compile out"
+        )
+    prior.compile()
 
 
 def _check(files: Mapping[str, str], pins: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ tables do, arXiv 2201.05989), while a picture still costs one trilinear lookup p
 """
 
 from functools import partial
+from importlib.util import find_spec
 from itertools import pairwise
 
 import torch
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 from esd_bench.cameras import Cameras
 from esd_bench.draws import Draws
-from esd_bench.renderers import Renderer
+from esd_bench.renderers import Field, Renderer
 from esd_bench.renderers.volume import volume
 from esd_bench.scenes import Render, Scene
 from esd_bench.scenes._penalties import penalties
@@ -103,8 +104,16 @@ class Voxels(nn.Module):
         draws: Draws | None = None,
     ) -> Render:
         """Pictures of the object alone; see :class:`esd_bench.scenes.Scene`."""
-        field = partial(self.field, table=self.table(progress))
-        return self.renderer(field, cameras, self.members, draws)
+        return self.renderer(self._along(self.table(progress)), cameras, self.members, draws)
+
+    def _along(self, table: Float[Tensor, "p 4 z y x"]) -> Field:
+        """The field of a table; on a GPU one that a kernel walks through, where Triton is at hand."""
+        field = partial(self.field, table=table)
+        if not table.is_cuda or table.dtype != torch.float32 or find_spec("triton") is None:
+            return field
+        from esd_bench.scenes._march_triton import Marched
+
+        return Marched(table, self.scale, field)
 
     def field(
         self, points: Float[Tensor, "p n 3"], table: Float[Tensor, "p 4 z y x"] | None = None

@@ -1,6 +1,6 @@
 """The study of docs/protocol.md: every arm on 48 held-out prompts and three seeds, scored as it is made.
 
-    python reports/embedded/study.py --device cuda [--shard I/N] [--seconds 540]     what is missing; one process a GPU
+    python reports/embedded/study.py --device cuda [--shard I/N] [--seconds 540]     what is missing; one or two processes a GPU
     python reports/embedded/study.py --list                                          the units in their order
     python reports/embedded/study.py --steps 30 --prompts 2 --out /tmp/try           a trial, not to be stored here
     python reports/embedded/study.py --describe      arms.json: what the paper is to find, so that it needs no torch
@@ -198,7 +198,12 @@ def make(name: str, arm: Arm, seed: int, a: argparse.Namespace) -> float:
     # An interrupted unit is begun anew: checkpoints of 48 scenes take longer than that is worth.
     with tf32():
         made = generate(
-            specs, RunStore(a.runs / name), device=a.device, pack=len(specs), checkpoint=10**9
+            specs,
+            RunStore(a.runs / name),
+            device=a.device,
+            pack=len(specs),
+            checkpoint=10**9,
+            engine_options={"compile": a.compile},
         )
         for _ in made:
             pass
@@ -233,6 +238,7 @@ def measure(name: str, arm: Arm, seed: int, a: argparse.Namespace, made: float) 
         "name": name,
         **recipe(arm, a),
         "matrix products": "TF32",
+        "compiled": a.compile,
         "seconds": {"generate": round(made, 1), "score": round(seconds, 1)},
         "record": {k: v for k, v in asdict(runs[0].record).items() if k in KEPT},
         "views": {run.spec.prompt.id: dict(run.record.views) for run in runs},

@@ -134,7 +134,8 @@ def make(arm: Arm, a: argparse.Namespace) -> None:
         specs = [replace(x, stages=(*x.stages[:-1], stage)) for x in specs]
     store = RunStore(a.runs / arm.name)
     film = {"film": max(1, a.steps * FILM // STEPS)}
-    for _ in generate(specs, store, device=a.device, pack=a.prompts, engine_options=film):
+    options = {**film, "compile": a.compile}
+    for _ in generate(specs, store, device=a.device, pack=a.prompts, engine_options=options):
         pass
     score(store.root, ["janus", "inception"], Settings(device=a.device, references=0, band=None))
     how = {"arm": asdict(arm), "steps": a.steps, "film": FILMED}

@@ -1,6 +1,7 @@
 """Voxel scenes: the lookup against torch's, independence of the pack, the world's axes, and a fit."""
 
 import math
+from functools import partial
 from importlib import import_module
 
 import pytest
@@ -10,6 +11,7 @@ from torch.nn import functional
 from esd_bench.cameras import ring, sphere
 from esd_bench.draws import Draws
 from esd_bench.optim import PackAdam
+from esd_bench.renderers.volume import Rays, cast, march
 from esd_bench.scenes import Render
 from esd_bench.scenes._trilinear import trilinear
 from esd_bench.scenes.voxels import resize, upsampling, voxels
@@ -72,6 +74,42 @@ def same_lookup(other, device):
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
     one, two = (torch.autograd.grad((x * weight).sum(), table)[0] for x in (ours, theirs))
     torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-5)
+
+
+def test_the_kernel_along_rays_in_its_interpreter(monkeypatch):
+    same_march(in_interpreter(monkeypatch, "_march_triton", block=32).Marched, "cpu")
+
+
+@pytest.mark.gpu
+def test_the_kernel_along_rays_on_a_gpu():
+    pytest.importorskip("triton")
+    same_march(import_module("esd_bench.scenes._march_triton").Marched, "cuda")
+
+
+def same_march(marched, device):
+    """Its channels and gradients are those of the field asked point by point, also from inside and past the ball."""
+    scene = small([1, 2], grids=(3, 6), density=20.0)
+    for x in scene.parameters():
+        x.data += 3 * torch.randn_like(x)
+    cams = views(2, size=5)
+    cams = type(cams)(cams.c2w, cams.fov, 5, 5)
+    cams.c2w[1, :3, 3] *= 0.2
+    rays = cast(cams, 2, 0.9, 7, Draws(torch.tensor([4, 5]), STEP))
+    assert (rays.step == 0).any()
+    table = scene.table().detach().requires_grad_()
+    weight = torch.randn(5, *rays.step.shape)
+
+    def pictures(field, rays):
+        found = march(field, rays, 7)
+        (gradient,) = torch.autograd.grad((found * weight.to(found)).sum(), table)
+        return found.cpu(), gradient
+
+    ours = pictures(partial(scene.field, table=table), rays)
+    there = Rays(*(x.to(device) for x in (rays.origin, rays.direction, rays.start, rays.step)))
+    theirs = pictures(marched(table.to(device), scene.scale, None), there)
+    assert ours[0][3].amax() > 0.9
+    for x, y in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(x, y, atol=2e-5, rtol=1e-4)
 
 
 def test_lookup_is_exact_on_cells_and_on_linear_functions():

@@ -1,0 +1,56 @@
+"""Compiled networks give what they give uncompiled; on a CPU they are traced and not compiled, which needs no compiler."""
+
+import pytest
+import torch
+
+from esd_bench.engines.native import _compile
+from esd_bench.priors.gaussian import gaussian
+from esd_bench.priors.stable_diffusion import stable_diffusion
+from tests.priors.test_lowrank import STATES, inputs, trained
+from tests.tiny_prior import folder
+
+
+@pytest.mark.slow  # forty seconds of tracing
+def test_a_traced_network_asks_the_adapter_of_each_call():
+    noised, t, text, camera = inputs()
+    prior = stable_diffusion(torch.device("cpu"), folder=str(folder()))
+    network = prior.denoiser.unet
+
+    def answers():
+        rows = noised, t, text, STATES
+        return [prior.eps(*rows, adapter, camera) for adapter in adapters]
+
+    adapters = [trained(), trained(scale=0.3)]
+    before = answers()
+    network.compile(backend="eager")
+    for x, y in zip(before, answers(), strict=True):
+        assert torch.equal(x, y)
+    assert not torch.equal(*before)
+
+
+def test_a_network_is_compiled_once():
+    prior = stable_diffusion(torch.device("cpu"), folder=str(folder()))
+    prior.compile()
+    first = prior.denoiser.unet._compiled_call_impl
+    prior.compile()
+    assert prior.denoiser.unet._compiled_call_impl is first
+
+
+def test_a_prior_without_networks_is_refused():
+    prior = gaussian(torch.device("cpu"))
+    with pytest.raises(ValueError, match=r"^the prior gaussian has no networks to compile"):
+        _compile(prior)
+
+
+@pytest.mark.gpu
+def test_compiled_answers_are_those_of_eager_ones():
+    noised, t, text, camera = (x.cuda() for x in inputs())
+    prior = stable_diffusion(torch.device("cuda"), folder=str(folder()))
+    adapter = trained().cuda()
+    before = prior.eps(noised, t, text, STATES, adapter, camera)
+    pictures = torch.rand(2, 3, 32, 32, device="cuda")
+    latent = prior.encode(pictures)
+    prior.compile()
+    after = prior.eps(noised, t, text, STATES, adapter, camera)
+    torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(prior.encode(pictures), latent, atol=1e-4, rtol=1e-4)
