@@ -24,6 +24,7 @@ def parser(what: str | None, runs: str, out: Path) -> argparse.ArgumentParser:
     add("--shard", default="0/1", help="I/N: every N-th missing unit, from the I-th")
     add("--seconds", type=float, default=1e9, help="begin no unit that would not end by then")
     add("--only", default="", help="part of a unit's name")
+    add("--commit", default="", help="of this code, where no checkout tells")
     add("--limit", type=int, help="begin no more than so many units")
     add("--compile", action="store_true", help="compile the networks first; minutes, for long work")
     return made

@@ -319,7 +319,6 @@ def main() -> None:
     """Make what is missing."""
     parser = shards.parser(__doc__, "runs/study", HERE)
     parser.add_argument("--list", action="store_true", help="the units, and which are stored")
-    parser.add_argument("--commit", default="", help="of this code, where no checkout tells")
     parser.add_argument("--describe", action="store_true", help="write arms.json for the paper")
     parser.add_argument("--prompts", type=int, help="only so many, to try it")
     parser.add_argument("--steps", type=int, help="only so many, to try it")

@@ -139,7 +139,10 @@ def make(arm: Arm, a: argparse.Namespace) -> None:
         pass
     score(store.root, ["janus", "inception"], Settings(device=a.device, references=0, band=None))
     how = {"arm": asdict(arm), "steps": a.steps, "film": FILMED}
-    write_json(a.out / "scores" / f"{arm.name}.json", how | made_by(store.find()))
+    told = how | made_by(store.find())
+    if a.commit:
+        told["commits"] = [a.commit]
+    write_json(a.out / "scores" / f"{arm.name}.json", told)
     # The scores come last: an arm that has them is not made again.
     for kind, frame in (("along", along(store.root, a.device)), ("scores", gather(store.root))):
         (a.out / kind).mkdir(parents=True, exist_ok=True)
