@@ -9,6 +9,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from esd_bench.tables import COLUMNS
@@ -62,8 +63,12 @@ def read(path: Path, facts: dict[str, Any]) -> pd.DataFrame:
     try:
         whole = pd.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
         prompts = [x for x in whole.columns if x not in SCORE]
-        long = whole.melt(SCORE, prompts, "prompt", "value")
-        long["value"] = pd.to_numeric(long["value"])
+        # pandas' melt would copy every column's text for each of 48 prompts.
+        long = whole[SCORE].iloc[np.tile(np.arange(len(whole)), len(prompts))]
+        long = long.reset_index(drop=True).assign(
+            prompt=np.repeat(prompts, len(whole)),
+            value=pd.to_numeric(whole[prompts].to_numpy().T.ravel()),
+        )
         notes = pd.DataFrame(facts["notes"], columns=["pass", "score", "prompt", "note"])
         long = long.merge(notes, "left", ["pass", "score", "prompt"]).fillna({"note": ""})
         runs = pd.DataFrame.from_dict(facts["runs"], orient="index")
