@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,15 @@ from esd_bench.formats import to_frame
 from esd_bench.gather import gather
 from esd_bench.report import build, find_table
 from reports.embedded.paper import __main__ as command
-from reports.embedded.paper import bodies, judged, judgements, outcomes, units, verdict
+from reports.embedded.paper import (
+    bodies,
+    equal_time,
+    judged,
+    judgements,
+    outcomes,
+    units,
+    verdict,
+)
 from reports.embedded.paper.units import Study
 from tests import study_units
 from tests.study_units import PRIMARY, ROOT, scores
@@ -63,7 +72,7 @@ def test_the_same_everywhere_is_a_no(tmp_path):
 def test_noise_is_undecided(tmp_path):
     study = read(tmp_path, shifted(spread=0.4))
     assert answered(study).kind == "Undecided"
-    said = verdict.page(study, {"primary": outcomes.family(study)}, [])
+    said = verdict.page(study, {"primary": outcomes.family(study)}, [""], [])
     assert "**Undecided.**" in said
     assert said.count("minimum detectable effect 0.") >= 4
 
@@ -83,7 +92,7 @@ def test_a_missing_seed_cuts_an_arm_and_its_tests_have_p_of_one(tmp_path):
     cut = [test for test in family.tests if test.made is None]
     assert [(test.first.name, test.p) for test in cut] == [("esd-entropy1", 1.0)] * 2
     assert verdict.answer(family).kind == "Undecided"
-    said = verdict.page(study, {"primary": family}, [])
+    said = verdict.page(study, {"primary": family}, [""], [])
     assert "1 of 4 tests are cut" in said
     assert "not tested, an arm is cut" in said
     assert "Cut, view words (17): ESD (λ = 1); VSD;" in said
@@ -105,7 +114,7 @@ def test_a_cut_comparator_cuts_all_its_tests(tmp_path):
 def test_families_without_any_arm_are_not_tested(tmp_path):
     study = read(tmp_path, shifted())
     families = {name: outcomes.family(study, **how) for name, how in FAMILIES.items()}
-    said = verdict.page(study, families, [])
+    said = verdict.page(study, families, [""], [])
     assert said.count("**Undecided**, not tested: its arms are cut.") == 2
 
 
@@ -286,10 +295,54 @@ def test_metrics_of_the_oracle_s_own_network_are_named(tmp_path):
     assert note == f"Without a score and left out: {lost} assets, {lost} of which have a Janus rate of 0.2 or more (front_elsewhere)."  # fmt: skip
 
 
+LONGER = "sds-steps2635"
+
+
+def equal(folder):
+    study = units.read(folder)
+    tests = outcomes.exploratory(study)
+    return equal_time.told(study, tests, lambda seeds: units.read(folder, seeds))
+
+
+def test_the_longer_sds_is_tested_where_it_is_whole(tmp_path):
+    arms = [*PRIMARY, "sds", LONGER]
+    folder = study_units.write(tmp_path / "study", shifted(**{LONGER: 0.2}), arms)
+    intro, *lines = equal(folder)
+    assert "cut" not in intro
+    assert len(lines) == 6
+    assert lines[0].startswith("SDS, 2635 steps against ESD (λ = 0), view words: Janus rate 0.")
+    assert all("Benjamini and Hochberg" in x and "× 3 seeds" in x for x in lines[:3])
+    assert all("described, not tested" in x for x in lines[3:]), "the protocol has no such test"
+    said = verdict.page(units.read(folder), {}, [intro, *lines], [])
+    assert f"## {verdict.EQUAL_TIME} (exploratory)\n\n{intro}\n\n* {lines[0]}" in said
+
+
+def test_of_a_longer_sds_that_lacks_a_seed_the_others_are_described(tmp_path):
+    """The seed that it lacks is far off in ESD (0), and must not be compared."""
+    arms, rate = [*PRIMARY, "sds", LONGER], {"esd-entropy0": [0.9, 0.2, 0.2]}
+    turn = Counter()
+
+    def effect(name, rng):
+        own = rate.get(name, [0.2] * 3)[turn[name] // 12]
+        turn[name] += 1
+        return study_units.scores(own, rng)
+
+    folder = study_units.write(tmp_path / "study", effect, arms)
+    (folder / "units" / f"{LONGER}-s0.json").unlink()
+    intro, *lines = equal(folder)
+    assert "lacks seed 0" in intro
+    assert "Janus rate 0.200 against 0.200, difference 0.000" in lines[0]
+    assert all("described, not tested; n = 12 prompts × 2 seeds" in x for x in lines)
+    for seed in (1, 2):
+        (folder / "units" / f"{LONGER}-s{seed}.json").unlink()
+    (intro,) = equal(folder)
+    assert intro.endswith("The arm is cut: no seed is made.")
+
+
 def test_success_at_its_floor_is_said_to_be_no_test(tmp_path):
     study = read(tmp_path, shifted())
     family = outcomes.family(study)
-    said = verdict.page(study, {"primary": family}, [])
+    said = verdict.page(study, {"primary": family}, [""], [])
     assert said.count("no run of either is a success, so that this test is empty") == 4
     assert said.count("a guard, not tested in this family") == 4
     assert "lie within ±0.05, between -0.0" in said

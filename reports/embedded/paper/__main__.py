@@ -46,6 +46,7 @@ def write(folder: Path) -> Iterator[Path]:
     from reports.embedded.paper import (
         beside,
         bodies,
+        equal_time,
         judged,
         judgements,
         outcomes,
@@ -88,9 +89,10 @@ def write(folder: Path) -> Iterator[Path]:
             text = render(format, *parts).rstrip("\n") + "\n"
             yield _stored(folder / "tables" / f"{name}.{ending}", text)
     yield _stored(folder / "tables.html", render("html", *tables.values()))
-    said = judged.sentences(seen)
-    yield _stored(folder / "verdict.md", verdict.page(study, families, said))
-    yield _stored(folder / "tables" / "answers.md", verdict.answers(study, families, said))
+    longer = equal_time.told(study, tests, lambda seeds: units.read(folder, seeds))
+    said = study, families, longer, judged.sentences(seen)
+    yield _stored(folder / "verdict.md", verdict.page(*said))
+    yield _stored(folder / "tables" / "answers.md", verdict.answers(*said))
     figures = folder / "figures"
     yield pictures.forest(study, families["primary"].tests, tests, figures / "differences.png")
     yield pictures.areas(seen, figures / "metrics.png")

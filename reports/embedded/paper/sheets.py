@@ -96,7 +96,7 @@ def pairs(
             panel.spines[:].set_visible(False)
         line[0].set_ylabel(f"{shown.name}\n{facts['text']}", fontsize=8)
     figure.suptitle(
-        "Extreme examples: left a Janus, right an object of the same prompt that is right by the oracle's rule; "
+        "Extreme examples: left a Janus, right an object of the same prompt that is right by the oracle's rule;\n"
         f"views from {', '.join(map(str, AZIMUTHS))} degrees",
         fontsize=9,
     )

@@ -170,13 +170,18 @@ def wanted(folder: Path) -> tuple[dict[str, str], tuple[int, ...], list[Arm]]:
     return told["prompts"], tuple(told["seeds"]), arms
 
 
-def read(folder: Path) -> Study:
+def read(folder: Path, seeds: tuple[int, ...] | None = None) -> Study:
     """The study below a folder that holds ``arms.json`` and ``units``.
+
+    Args:
+        folder: of the study.
+        seeds: as if the protocol had these alone; None is the protocol's.
 
     Raises:
         ValueError: in one line, where a unit was made otherwise than the protocol says, or none is there.
     """
-    prompts, seeds, arms = wanted(folder)
+    prompts, every, arms = wanted(folder)
+    seeds = every if seeds is None else seeds
     names = {arm.name: [f"{arm.name}-s{seed}" for seed in seeds] for arm in arms}
     facts = {
         unit: _facts(folder / "units" / f"{unit}.json", arm, list(prompts.values()))
@@ -184,7 +189,7 @@ def read(folder: Path) -> Study:
         for unit in names[arm.name]
         if (folder / "units" / f"{unit}.json").is_file()
     }
-    _known(folder / "units", {unit for own in names.values() for unit in own})
+    _known(folder / "units", {f"{arm.name}-s{seed}" for arm in arms for seed in every})
     whole = [arm for arm in arms if all(unit in facts for unit in names[arm.name])]
     if not whole:
         raise ValueError(

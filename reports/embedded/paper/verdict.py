@@ -140,7 +140,7 @@ SECTIONS = {
     "exact": ("With the exact student", "exploratory", "ESD against the same without entropy, both with the exact student."),
 }  # fmt: skip
 """Family -> heading, what it is named, and what is compared."""
-METRICS = "Which metric would have told?"
+EQUAL_TIME, METRICS = "At equal GPU time", "Which metric would have told?"
 
 
 def short_answer(family: Family, what: str) -> str:
@@ -234,8 +234,10 @@ def made_of(study: Study) -> str:
     return " ".join(parts)
 
 
-def page(study: Study, families: dict[str, Family], metrics: Sequence[str]) -> str:
-    """``verdict.md``, whole."""
+def page(
+    study: Study, families: dict[str, Family], longer: Sequence[str], metrics: Sequence[str]
+) -> str:
+    """``verdict.md``, whole; ``longer`` is what :mod:`equal_time` tells, ``metrics`` what :mod:`judged` does."""
     lines = [
         "# Verdict",
         "",
@@ -244,6 +246,12 @@ def page(study: Study, families: dict[str, Family], metrics: Sequence[str]) -> s
         "says; no human looked.",
         "",
         *(line for name, family in families.items() for line in section(study, name, family)),
+        f"## {EQUAL_TIME} (exploratory)",
+        "",
+        longer[0],
+        "",
+        *(f"* {x}" for x in longer[1:]),
+        "",
         f"## {METRICS}",
         "",
         *metrics,
@@ -251,12 +259,16 @@ def page(study: Study, families: dict[str, Family], metrics: Sequence[str]) -> s
     return "\n".join(lines).rstrip() + "\n"
 
 
-def answers(study: Study, families: dict[str, Family], metrics: Sequence[str]) -> str:
+def answers(
+    study: Study, families: dict[str, Family], longer: Sequence[str], metrics: Sequence[str]
+) -> str:
     """The answers alone, as a list."""
     lines = [f"{made_of(study)}", ""]
     for name, family in families.items():
         title, label, what = SECTIONS[name]
         named = f"*{title}*" + (f" ({label})" if label else "")
         lines.append(f"* {named} {short_answer(family, what)}")
+    lines.append(f"* *{EQUAL_TIME}* (exploratory) {longer[0]}")
+    lines += [f"  * {x}" for x in longer[1:]]
     lines += [f"* *{METRICS}* {metrics[0]}", *(f"  {x}" for x in metrics[2:])]
     return "\n".join(lines) + "\n"
