@@ -35,7 +35,8 @@ PRIORS = {
 LAMBDAS = (0.5, 1, 4, 16)
 STEPS = (60, 120, 240, 480, 1200)
 ALONG = (
-    *("biased-exact-lambda0-cfg7.5", "biased-exact-lambda64-cfg7.5"),
+    *("biased-exact-lambda0-cfg7.5", "biased-exact-lambda4-cfg7.5", "biased-exact-lambda64-cfg7.5"),
+    *("biased-exact-lambda0-cfg7.5-high", "biased-exact-lambda4-cfg7.5-high"),
     *("biased-lora-lambda0-cfg7.5", "biased-lora-lambda16-cfg7.5"),
     *("even-exact-lambda0-cfg7.5", "even-exact-lambda64-cfg7.5"),
     *("even-lora-lambda0-cfg7.5", "even-lora-lambda16-cfg7.5"),
@@ -231,7 +232,8 @@ def along_table() -> str:
             own, arm = along(stem), named(stem)
             if key not in own or (key == "force" and not arm["entropy"]):
                 continue
-            who = f"{PRIORS[arm['prior']]}, {arm['student']}, λ = {arm['entropy']:g}"
+            student = f"{arm['student']} {arm['note']}".strip()
+            who = f"{PRIORS[arm['prior']]}, {student}, λ = {arm['entropy']:g}"
             what = label.format(chance(filmed(stem)))
             rows.append([what, who, *(f"{own.loc[x, key]:.3f}" for x in STEPS)])
     return lines(["", "arm", *(f"step {x}" for x in STEPS)], rows)

@@ -181,6 +181,27 @@ def test_the_strength_of_the_term_does_not_tell_the_priors_apart(study, runs):
     )
 
 
+def test_entropy_is_left_where_the_noise_stays_high(study):
+    stems = [f"biased-exact-lambda{x}-cfg7.5{note}" for note in ("-high", "") for x in (0, 4)]
+    a, b, c, d = (short(study.along(x).loc[1200, "entropy"], 2) for x in stems)
+    found = study.arms()
+    none, made = (
+        found[(found["note"] == "high") & (found["prior"] == "biased") & (found["entropy"] == x)]
+        for x in (0, 4)
+    )
+    poses, rate = (study.gap(made, none, x) for x in ("consistency", "janus_rate"))
+    assert poses[1] > 0
+    assert rate[1] < 0 < rate[2]
+    assert made["consistency"].mean() < study.chance(study.SCORED) + 0.01
+    said(
+        ENTROPY,
+        f"({a} nats at λ = 0 and {b} at λ = 4 at the end, {c} and {d} with the usual t), and λ = 4 makes views differ "
+        f"(R rises by {span(poses)}, to {short(made['consistency'].mean(), 2)}, that of random poses); "
+        f"the Janus rate does not fall ({span(rate)}).",
+        f"of which random poses have an R of {short(study.chance(study.filmed(stems[0])), 2)}.)",
+    )
+
+
 def test_the_kernel_destroys_the_object(study, runs):
     none, made = runs["biased", "exact", 0], runs["biased", "kernel", 16]
     fall, low, high = study.gap(made, none, "janus_rate")
