@@ -27,7 +27,7 @@ SKIP = 50
 
 
 def marked(
-    template: RunSpec, width: int, graph: bool, device: str
+    template: RunSpec, width: int, graph: bool, device: str, compiled: bool = False
 ) -> tuple[dict[int, float], int, list[Run]]:
     """A pack made by ``generate``: when each step was reached, the peak of the GPU's memory in bytes, and the runs."""
     specs = expand([template], load_suite("embedded").prompts, range(width))[:width]
@@ -46,6 +46,7 @@ def marked(
             pack=width,
             checkpoint=10**9,
             graph=graph,
+            engine_options={"compile": compiled},
             watch=watch,
         )
         runs = list(made)
@@ -59,7 +60,7 @@ def speed(a: Any, width: int, graph: bool) -> dict[str, float]:
         a.method, {}, steps=a.steps, views=a.views, view_sets=("sphere:4", "ring:15:4")
     )
     template = replace(preset(a.preset, settings), suite="pack")
-    marks, memory, _ = marked(template, width, graph, a.device)
+    marks, memory, _ = marked(template, width, graph, a.device, a.compile)
     begun = sum(stage.steps for stage in template.stages[:-1])
     last = template.stages[-1].steps
     counted = sorted(step for step in marks if step >= begun + min(SKIP, last // 2))
@@ -85,6 +86,7 @@ def main() -> None:
         "--views", type=int, default=None, help="views per step; the preset's own by default"
     )
     options.add_argument("--tf32", action="store_true", help="matrix products in TF32")
+    options.add_argument("--compile", action="store_true", help="with engine.compile")
     options.add_argument("--captured", action="store_true", help="with CUDA graphs only")
     options.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     a = options.parse_args()
@@ -105,6 +107,7 @@ def main() -> None:
             "method": a.method,
             "preset": a.preset,
             "matrix products": "TF32" if a.tf32 else "float32",
+            "compiled": a.compile,
             "steps": preset(a.preset, Settings(a.method, {})).stages[-1].steps,
             "times faster than the first": {name: round(x / first, 2) for name, x in rates.items()},
             **found,

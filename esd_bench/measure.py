@@ -381,7 +381,7 @@ class Bench:
             "device": _device(self.features.device),
             "threads": torch.get_num_threads(),
             "batch": {x.name: getattr(x, "batch", None) for x in networks},
-            "versions": _versions(),
+            "versions": versions(),
         }
 
 
@@ -427,7 +427,12 @@ def _device(device: torch.device) -> str:
 
 
 @cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of everything that a score's last digits depend on.
+
+    Raises:
+        PackageNotFoundError: naming the one that is not installed.
+    """
     named = ("torch", "open_clip_torch", "torch-fidelity", "numpy", "scipy", "pillow")
     found = {name: importlib.metadata.version(name) for name in named}
     return {"esd-bench": __version__, "python": platform.python_version(), **found}

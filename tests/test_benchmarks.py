@@ -127,3 +127,9 @@ def test_scoring_against_the_libraries(monkeypatch, tmp_path):
     found = run(monkeypatch, tmp_path, "score_speed", *words)
     assert found["seconds"].keys() == {"ours", "torch-fidelity", "torchmetrics", "open_clip"}
     assert found["times faster"].keys() == {"all", "lean"}
+
+
+def test_voxel_rays(monkeypatch, tmp_path):
+    words = ("--members", 2, "--views", 1, "--size", 4)
+    found = run(monkeypatch, tmp_path, "voxel_march", *words)
+    assert set(found["milliseconds"]) == {"ours", "grid_sample"}

@@ -157,6 +157,19 @@ def test_a_unit_is_measured_beside_the_next_and_a_lost_one_takes_no_other_along(
     assert sorted(begun[3:]) == ["measured vsd-s0", "measured vsd-s2"]
 
 
+def test_what_scoring_lacks_is_said_before_a_unit_is_made(study, monkeypatch):
+    pytest.importorskip("pyarrow")
+    study.ready("cpu")
+    lacking = {**study.SCORED, "imagenet": (("inception",), {"classifier": "no_such"})}
+    monkeypatch.setattr(study, "SCORED", lacking)
+    with pytest.raises(SystemExit, match="^scoring would fail: .*no_such"):
+        study.ready("cpu")
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(SystemExit, match=r"pip install -e '\.\[study\]'"):
+        study.ready("cpu")
+
+
 def test_no_unit_is_begun_that_would_not_end_in_time(study, tmp_path):
     words = ["--seconds", "0.5", "--shard", "1/2", "--only", "b"]
     a = study.shards.parser("", tmp_path, Path()).parse_args(words)

@@ -334,8 +334,33 @@ def main() -> None:
         for name in known:
             print(name, "stored" if _path(a, name, "json").exists() else "")
         return
+    ready(a.device)
     if lost := work(known, a):
         raise SystemExit(f"not made: {', '.join(lost)}")
+
+
+def ready(device: str) -> None:
+    """Find out before the first unit is made what its scoring lacks.
+
+    Raises:
+        SystemExit: in one line.
+    """
+    import torch
+
+    from esd_bench.features import defaults
+    from esd_bench.measure import versions
+    from esd_bench.spec import Choice
+
+    others = {how["classifier"] for _, how in SCORED.values() if "classifier" in how}
+    networks = {*defaults(template(next(arms())).prior).values()}
+    try:
+        import pyarrow  # noqa: F401
+
+        versions()
+        for network in networks | {Choice.of("embedders", x) for x in others}:
+            network.make("embedders", torch.device(device))
+    except (ImportError, ValueError, OSError) as error:
+        raise SystemExit(f"scoring would fail: {error} (pip install -e '.[study]')") from None
 
 
 def work(known: dict[str, tuple[Arm, int]], a: argparse.Namespace) -> list[str]:

@@ -43,14 +43,21 @@ def test_a_prior_without_networks_is_refused():
 
 
 @pytest.mark.gpu
-def test_compiled_answers_are_those_of_eager_ones():
+def test_compiled_answers_and_gradients_are_those_of_eager_ones():
+    """In float32 throughout: where TF32 is allowed, other kernels round otherwise, in the third digit."""
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        prior = stable_diffusion(torch.device("cuda"), folder=str(folder()))
+        adapter, pictures = trained().cuda(), torch.rand(2, 3, 32, 32, device="cuda")
+        before = everything(prior, adapter, pictures)
+        prior.compile()
+        for x, y in zip(before, everything(prior, adapter, pictures), strict=True):
+            torch.testing.assert_close(x, y, atol=2e-3 * float(x.abs().max()), rtol=0)
+
+
+def everything(prior, adapter, pictures):
+    """Answers, latents, and the gradients of a student's rows."""
     noised, t, text, camera = (x.cuda() for x in inputs())
-    prior = stable_diffusion(torch.device("cuda"), folder=str(folder()))
-    adapter = trained().cuda()
-    before = prior.eps(noised, t, text, STATES, adapter, camera)
-    pictures = torch.rand(2, 3, 32, 32, device="cuda")
-    latent = prior.encode(pictures)
-    prior.compile()
-    after = prior.eps(noised, t, text, STATES, adapter, camera)
-    torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(prior.encode(pictures), latent, atol=1e-4, rtol=1e-4)
+    answers = prior.eps(noised, t, text, STATES, adapter, camera).detach()
+    own = prior.eps(noised[:, :, :1], t, text[:, :, :1], ("camera",), adapter, camera)
+    gradients = torch.autograd.grad(own.square().sum(), list(adapter.parameters()))
+    return answers, prior.encode(pictures), *gradients

@@ -204,6 +204,34 @@ def test_the_changes_of_the_protocol():
     )
 
 
+def unit(name: str, folder: str = "units") -> pd.DataFrame:
+    """Prompt by score, on the views that every run stores."""
+    path = ROOT / "reports/embedded" / folder
+    facts = json.loads((path / f"{name}.json").read_text())
+    rows = wide.read(path / f"{name}.csv.gz", facts)
+    return rows[rows["pass"] == "main"].pivot_table("value", "prompt", "score")
+
+
+def test_newer_code_makes_no_other_results():
+    """See the last changes of the protocol."""
+    gaps = []
+    for seed in range(3):
+        names = [f"esd-entropy{x}-s{seed}" for x in ("0", "0.25", "0.5", "0.75", "1")]
+        facts = [json.loads((TABLES.parent / f"units/{x}.json").read_text()) for x in names]
+        assert [bool(x.get("compiled")) for x in facts] == [False, True, False, True, False]
+        fid = [unit(x)["fid"].mean() for x in names]
+        gaps += [a - b for a, b in zip(fid, fid[1:], strict=False)]
+    assert min(gaps) > 0
+    again, stored = (unit("esd-entropy0-s0", x) for x in ("again", "units"))
+    assert (again[["janus_rate", "success"]] == stored[["janus_rate", "success"]]).all(None)
+    apart = (again["fid"] - stored["fid"]).abs().max()
+    said(
+        "docs/protocol.md",
+        f"a step of {max(gaps):.1f} at most each.",
+        f"for each of {len(again)} prompts, and an FID that differs by {short(apart, 1)} at most.",
+    )
+
+
 def test_the_entropy_page_on_the_study():
     found = table("primary")
     rates = found[(found["outcome"] == "Janus rate") & (found["column"] == "Difference")]
