@@ -37,6 +37,7 @@ class RunRecord:
         views: protocol -> digest of the stored views.
         files: file -> SHA-256 of what the prior loaded.
         width, threads: of the pack; equal width and threads give equal bits on a CPU.
+        compiled: whether the prior's networks were compiled, which changes bits.
         warm_start: the run whose stage this one started from, or "".
         source: of an ingested asset: its file, digest, adapter and what that told; empty for what was made here.
     """
@@ -54,6 +55,7 @@ class RunRecord:
     views: Mapping[str, str] = field(default_factory=dict)
     prior: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    compiled: bool = False
     warm_start: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,15 +1,17 @@
 """A study in units: neither what is stored is made again nor what another process of this machine has begun.
 
-No unit is begun that would not end in time. Between machines, shards divide what is missing.
+No unit is begun that would not end in time, were it like the last. Between machines, shards divide what is missing.
 """
 
 import argparse
 import fcntl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
+
+_CLAIMS: list[IO[str]] = []
+"""Kept until the process ends: a unit that is being scored is not stored yet."""
 
 
 def parser(what: str | None, runs: str, out: Path) -> argparse.ArgumentParser:
@@ -48,30 +50,26 @@ def missing(
 
     begun, last = time.time(), 0.0
     left = a.limit if a.limit is not None else len(names)
-    with ExitStack() as claims:
-        for name in shard([x for x in names if a.only in x and not stored(x)], a.shard):
-            start = time.time()
-            if start - begun + last + after() > a.seconds or left == 0:
-                return
-            claim = claimed(a.runs, name)
-            if claim is None:
-                continue
-            claims.enter_context(claim)
-            if stored(name):
-                continue
-            left -= 1
-            yield name
-            last = time.time() - start
-            print(f"{name}: {last:.0f} s", flush=True)
+    for name in shard([x for x in names if a.only in x and not stored(x)], a.shard):
+        start = time.time()
+        if start - begun + last + after() > a.seconds or left == 0:
+            return
+        if not claimed(a.runs, name) or stored(name):
+            continue
+        left -= 1
+        yield name
+        last = time.time() - start
+        print(f"{name}: {last:.0f} s", flush=True)
 
 
-def claimed(runs: Path, name: str) -> IO[str] | None:
-    """A file that is locked while this process has it open; None where another one has it."""
+def claimed(runs: Path, name: str) -> bool:
+    """Whether the unit is this process's from now on until it ends, by a file that it locks."""
     runs.mkdir(parents=True, exist_ok=True)
     claim = (runs / f".{name}.claim").open("w")
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         claim.close()
-        return None
-    return claim
+        return False
+    _CLAIMS.append(claim)
+    return True

@@ -330,9 +330,17 @@ def test_of_a_longer_sds_that_lacks_a_seed_the_others_are_described(tmp_path):
     folder = study_units.write(tmp_path / "study", effect, arms)
     (folder / "units" / f"{LONGER}-s0.json").unlink()
     intro, *lines = equal(folder)
-    assert "lacks seed 0" in intro
-    assert "Janus rate 0.200 against 0.200, difference 0.000" in lines[0]
+    assert "only seeds 1 and 2 are made" in intro
+    assert (
+        "By the clock a unit took 10 s (SDS, 2635 steps); 10 s (ESD (λ = 0)); 10 s (SDS)" in intro
+    )
+    assert "Janus rate 0.200 against 0.200, difference 0.000 (by seed 0.000, 0.000; " in lines[0]
     assert all("described, not tested; n = 12 prompts × 2 seeds" in x for x in lines)
+    assert not any("interval" in x for x in lines)
+    (folder / "units" / "sds-s2.json").unlink()
+    intro, *lines = equal(folder)
+    assert "SDS lacks these seeds." in intro
+    assert len(lines) == 3
     for seed in (1, 2):
         (folder / "units" / f"{LONGER}-s{seed}.json").unlink()
     (intro,) = equal(folder)

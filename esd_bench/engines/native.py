@@ -43,17 +43,15 @@ def native(log_every: int = 10, film: int = 0, compile: bool = False) -> Engine:
     Args:
         log_every: steps between lines of a run's log.
         film: steps between looks at each asset as it comes to be, kept in the run's folder ``film``; 0 keeps none.
-        compile: have torch compile the prior's networks, which takes minutes at the first step of each method and shape, and
-            makes the others faster (``benchmarks/pack.py``); numbers differ in their last bits.
+        compile: have torch compile the prior's networks, which takes minutes at the first step of each method and shape and is
+            for long work (``benchmarks/pack.py --compile``). Sums come in another order, so that bits differ; the record says so.
     """
 
     def make(specs: Sequence[RunSpec], store: RunStore, orders: Orders, watch: Watch) -> list[Run]:
-        prior = _prior(specs[0].prior, orders.device)
-        if compile:
-            _compile(prior)
+        prior = _prior(specs[0].prior, orders.device, compile)
         _check(prior.files, orders.pins)
         with store.begin(specs):
-            work = _Pack.of(prior, specs, store, orders, watch, log_every, film)
+            work = _Pack.of(prior, specs, store, orders, watch, log_every, film, compile)
             work.distil()
             # Threads write one member's pictures while the next member's are rendered.
             return list(ahead(work.finish, map(work.look, range(len(specs)))))
@@ -71,6 +69,7 @@ class _Pack:
     watch: Watch
     log_every: int
     film: int
+    compiled: bool
     prior: Any
     number: int
     """Of the present stage, from 1."""
@@ -91,6 +90,7 @@ class _Pack:
         watch: Watch,
         log_every: int,
         film: int,
+        compiled: bool,
     ) -> "_Pack":
         first, width = specs[0], max(orders.width, len(specs))
         padded = [*specs, *[specs[-1]] * (width - len(specs))]
@@ -104,6 +104,7 @@ class _Pack:
             watch,
             log_every,
             film,
+            compiled,
             prior,
             1,
             scene,
@@ -325,6 +326,7 @@ class _Pack:
             views={name: views.digest for name, views in sets.items()},
             prior=self.prior.digest,
             files=self.prior.files,
+            compiled=self.compiled,
             warm_start=self.origins[index],
         )
         return self.store.finish(spec, record, self._member(index))
@@ -336,17 +338,16 @@ def _scene_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 @lru_cache(maxsize=1)
-def _prior(choice: Choice, device: str) -> Any:
+def _prior(choice: Choice, device: str, compiled: bool) -> Any:
     """The last prior that was loaded stays: packs of one grid share it."""
-    return choice.make("priors", torch.device(device))
-
-
-def _compile(prior: Any) -> None:
-    if not hasattr(prior, "compile"):
+    prior = choice.make("priors", torch.device(device))
+    if compiled and not hasattr(prior, "compile"):
         raise ValueError(
             f"the prior {prior.name} has no networks to compile; leave engine.compile out"
         )
-    prior.compile()
+    if compiled:
+        prior.compile()
+    return prior
 
 
 def _check(files: Mapping[str, str], pins: Mapping[str, str]) -> None:

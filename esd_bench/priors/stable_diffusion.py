@@ -104,10 +104,12 @@ class StableDiffusion:
         self._scaling = vae.config.scaling_factor
 
     def compile(self) -> None:
-        """Have torch compile the U-Net, with the adapters' hooks, and the encoder: each new shape, when it first comes."""
+        """Have torch compile the U-Net, with the adapters' hooks, and the encoder: each new shape, when it first comes.
+
+        A :meth:`sibling` stays as it is.
+        """
         for network in (self.denoiser.unet, self.vae.encoder):
-            if network._compiled_call_impl is None:
-                network.compile(dynamic=False)
+            network.compile(dynamic=False)
 
     def encode(
         self, rgb: Images, noise: Float[Tensor, "n c y x"] | None = None

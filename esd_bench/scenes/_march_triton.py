@@ -208,7 +208,10 @@ def _backward(
     BLOCK: tl.constexpr,
     FOURS: tl.constexpr,
 ):
-    """With v_k what a sample's weight w_k earns: dL / d(density_k step) = T_(k+1) v_k - sum of w_j v_j over j > k."""
+    """With v_k what a sample's weight w_k earns, dL / d(density_k step) = T_(k+1) v_k - sum of w_j v_j over j > k.
+
+    The sum is the channels' total less what came before, so that one walk from front to back does.
+    """
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = i < rays
     ox, oy, oz, dx, dy, dz, near, wide = _ray(
@@ -244,7 +247,8 @@ def _backward(
         left = after
         r, g, b = _sigmoid(r), _sigmoid(g), _sigmoid(b)
         earned = gr * r + gg * g + gb * b + go + gd * distance
-        behind -= weight * earned
+        # A total less what came before it keeps a rounding error where nothing is seen any more.
+        behind = tl.where(left > 1e-7, behind - weight * earned, 0.0)
         density = (after * earned - behind) * wide * scale * _sigmoid(density)
         r = weight * gr * r * (1 - r)
         g = weight * gg * g * (1 - g)

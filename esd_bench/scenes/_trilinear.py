@@ -1,4 +1,4 @@
-"""Trilinear lookup in dense grids, the inner loop of voxel scenes; grid corners lie on the cube's corners.
+"""Trilinear lookup in dense grids; grid corners lie on the cube's corners. On a GPU voxel scenes have ``_march_triton`` instead.
 
 On a CPU our own lookup: one flat gather and one flat scatter per corner, faster than ``grid_sample`` forward and backward
 (``benchmarks/voxel_lookup.py``). On a GPU ``grid_sample`` is one kernel and needs no temporaries; its backward

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
@@ -239,13 +240,13 @@ def measure(name: str, arm: Arm, seed: int, a: argparse.Namespace, made: float) 
         **recipe(arm, a),
         "matrix products": "TF32",
         "compiled": a.compile,
+        "rays": "kernel" if a.device.startswith("cuda") and find_spec("triton") else "points",
         "seconds": {"generate": round(made, 1), "score": round(seconds, 1)},
         "record": {k: v for k, v in asdict(runs[0].record).items() if k in KEPT},
         "views": {run.spec.prompt.id: dict(run.record.views) for run in runs},
         **told,
     }
-    if a.commit:
-        facts["record"]["commit"] = a.commit
+    facts["record"]["commit"] = facts["record"]["commit"] or a.commit
     lines = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in facts.items()]
     text = "{" + ",\n".join(lines) + "}\n"
     _path(a, name, "json").write_text(text, encoding="utf-8")  # the last: it is stored
@@ -359,8 +360,10 @@ def ready(device: str) -> None:
         versions()
         for network in networks | {Choice.of("embedders", x) for x in others}:
             network.make("embedders", torch.device(device))
-    except (ImportError, ValueError, OSError) as error:
-        raise SystemExit(f"scoring would fail: {error} (pip install -e '.[study]')") from None
+    except ImportError as error:
+        raise SystemExit(f"scoring would fail: {error}; pip install -e '.[study]'") from None
+    except (ValueError, OSError, RuntimeError, AssertionError) as error:
+        raise SystemExit(f"scoring would fail: {str(error).splitlines()[0]}") from None
 
 
 def work(known: dict[str, tuple[Arm, int]], a: argparse.Namespace) -> list[str]:

@@ -34,7 +34,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "preset": {"rank": 16},
     "rank64": {"rank": 64},
     "rate.003": {"rank": 16, "learning_rate": 3e-3},
-    "threestudio": {"rank": 4, "targets": "attention", "learning_rate": 1e-4, "weight_decay": 0.01},
+    "rank4 rate.0001": {
+        "rank": 4,
+        "targets": "attention",
+        "learning_rate": 1e-4,
+        "weight_decay": 0.01,
+    },
 }
 """``preset`` is that of ``embedded-gpu``; ``threestudio`` the authors'."""
 LOOKS = (100, 300, 600)

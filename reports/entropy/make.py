@@ -139,9 +139,8 @@ def make(arm: Arm, a: argparse.Namespace) -> None:
         pass
     score(store.root, ["janus", "inception"], Settings(device=a.device, references=0, band=None))
     how = {"arm": asdict(arm), "steps": a.steps, "film": FILMED}
-    told = how | made_by(store.find())
-    if a.commit:
-        told["commits"] = [a.commit]
+    told = how | {"compiled": a.compile} | made_by(store.find())
+    told["commits"] = [x or a.commit for x in told["commits"]]
     write_json(a.out / "scores" / f"{arm.name}.json", told)
     # The scores come last: an arm that has them is not made again.
     for kind, frame in (("along", along(store.root, a.device)), ("scores", gather(store.root))):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from esd_bench.engines.native import _compile
-from esd_bench.priors.gaussian import gaussian
+from esd_bench.engines.native import _prior
 from esd_bench.priors.stable_diffusion import stable_diffusion
+from esd_bench.spec import Choice
 from tests.priors.test_lowrank import STATES, inputs, trained
 from tests.tiny_prior import folder
 
@@ -28,18 +28,17 @@ def test_a_traced_network_asks_the_adapter_of_each_call():
     assert not torch.equal(*before)
 
 
-def test_a_network_is_compiled_once():
-    prior = stable_diffusion(torch.device("cpu"), folder=str(folder()))
-    prior.compile()
-    first = prior.denoiser.unet._compiled_call_impl
-    prior.compile()
-    assert prior.denoiser.unet._compiled_call_impl is first
+def test_packs_that_are_not_compiled_have_a_prior_of_their_own():
+    choice = Choice.of("priors", "stable_diffusion", {"folder": str(folder())})
+    priors = [_prior(choice, "cpu", x) for x in (True, False, True)]
+    compiled = [x.denoiser.unet._compiled_call_impl is not None for x in priors]
+    assert compiled == [True, False, True]
+    assert [x.vae.encoder._compiled_call_impl is not None for x in priors] == compiled
 
 
 def test_a_prior_without_networks_is_refused():
-    prior = gaussian(torch.device("cpu"))
     with pytest.raises(ValueError, match=r"^the prior gaussian has no networks to compile"):
-        _compile(prior)
+        _prior(Choice.of("priors", "gaussian"), "cpu", True)
 
 
 @pytest.mark.gpu

@@ -11,7 +11,7 @@ from torch.nn import functional
 from esd_bench.cameras import ring, sphere
 from esd_bench.draws import Draws
 from esd_bench.optim import PackAdam
-from esd_bench.renderers.volume import Rays, cast, march
+from esd_bench.renderers.volume import Along, Rays, cast, march
 from esd_bench.scenes import Render
 from esd_bench.scenes._trilinear import trilinear
 from esd_bench.scenes.voxels import resize, upsampling, voxels
@@ -110,6 +110,46 @@ def same_march(marched, device):
     assert ours[0][3].amax() > 0.9
     for x, y in zip(ours, theirs, strict=True):
         torch.testing.assert_close(x, y, atol=2e-5, rtol=1e-4)
+
+
+def test_the_kernel_pulls_at_nothing_behind_a_wall(monkeypatch):
+    """Of a total less what came before, rounding would be left there; the truth is far below it."""
+    marched = in_interpreter(monkeypatch, "_march_triton", block=32).Marched
+    table = torch.full((1, 4, 8, 8, 8), -6.0)
+    table[:, 0, 2] = 60.0
+    table[:, 1:] = torch.randn(1, 3, 8, 8, 8)
+    x = torch.linspace(-0.9, 0.9, 20)
+    ends = torch.stack([x, x.roll(7), torch.full_like(x, -1)]), torch.zeros(3, 20)
+    ends[1][2] = 1
+    step = torch.full((1, 20), 2 / 48)
+    rays = Rays(ends[0][:, None], ends[1][:, None], step / 2, step)
+    weight = torch.randn(5, 1, 20)
+
+    def pull(field, table, rays):
+        (found,) = torch.autograd.grad((march(field, rays, 48) * weight.to(table)).sum(), table)
+        return found.double()
+
+    leaf, exact = table.clone().requires_grad_(), table.double().requires_grad_()
+    scene = small([1], density=20.0)
+    parts = (rays.origin, rays.direction, rays.start, rays.step)
+    true = pull(partial(scene.field, table=exact), exact, Rays(*(x.double() for x in parts)))
+    ours = pull(marched(leaf, scene.scale, None), leaf, rays)
+    torch.testing.assert_close(ours, true, atol=1e-5, rtol=1e-4)
+    assert true[:, :, :2].abs().amax() > 1e-3
+    assert true[:, :, 4:].abs().amax() < 1e-12
+    assert ours[:, :, 4:].abs().amax() < 1e-12
+
+
+def test_on_a_cpu_and_in_double_precision_a_field_is_asked_for_points():
+    for scene in (small([1]), small([1]).double()):
+        assert not isinstance(scene._along(scene.table()), Along)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_a_field_is_asked_for_rays():
+    pytest.importorskip("triton")
+    scene = small([1]).cuda()
+    assert isinstance(scene._along(scene.table()), Along)
 
 
 def test_lookup_is_exact_on_cells_and_on_linear_functions():

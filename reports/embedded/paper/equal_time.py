@@ -1,13 +1,15 @@
 """The protocol's second comparison: SDS for as many steps as take the GPU as long as ESD's.
 
-Where that arm lacks a seed it counts as cut and is not tested; what there is of it is described on the seeds that are made.
+Where that arm lacks a seed it counts as cut: what there is of it is described seed by seed, without intervals or tests.
 """
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
 from esd_bench.formats.printed import number
 from esd_bench.stats import Paired
-from reports.embedded.paper.outcomes import PRIMARY, Test, differences
+from reports.embedded.paper.outcomes import PRIMARY, Key, Test, by_seed, differences, scale
 from reports.embedded.paper.units import STEPS, Arm, Study
 from reports.embedded.paper.verdict import UNITS, short, signed
 
@@ -33,32 +35,52 @@ def told(
     """
     arm = longer(study)
     seeds = tuple(x for x in study.seeds if f"{arm.name}-s{x}" in study.facts)
-    intro = f"{arm.steps} steps of {arm.method.upper()} take the GPU as long as {STEPS} of ESD, as the code was when the protocol was mended."
+    intro = f"{arm.steps} steps of {arm.method.upper()} take the GPU as long as {STEPS} of ESD, by what a step of each took when the protocol was mended."
     if not seeds:
         return [f"{intro} The arm is cut: no seed is made."]
-    there = study
-    if seeds != study.seeds:
-        there = of_seeds(seeds)
-        lost = ", ".join(str(x) for x in study.seeds if x not in seeds)
-        intro += f" The arm lacks seed {lost}, so that it counts as cut: what follows is described on the others, and is not tested."
-    bases = there.find("esd", 0.0), there.find("sds")
+    whole = seeds == study.seeds
+    there = study if whole else of_seeds(seeds)
+    if not whole:
+        those = "seed {} is" if len(seeds) == 1 else "seeds {} are"
+        made = those.format(" and ".join(map(str, seeds)))
+        intro += f" Of the longer runs only {made} made, so that the arm counts as cut: described, not tested."
+    bases = [x for x in (there.find("esd", 0.0), there.find("sds")) if x in there.arms]
+    intro += "".join(
+        f" {x.bare} lacks these seeds."
+        for x in (there.find("esd", 0.0), there.find("sds"))
+        if x not in bases
+    )
+    clock = [_seconds(study, x, seeds) for x in (arm, *bases)]
+    intro += f" By the clock a unit took {'; '.join(clock)}, on GPUs that others shared, and by code that was not the same."
     keys = [(arm.label, base.label, score) for base in bases for score in OUTCOMES]
     found = differences(there, keys)
     adjusted = {(x.first.label, x.second.label, x.score): x.adjusted for x in tests}
-    lines = [
-        _sentence(arm, base, score, found[key], adjusted.get(key), len(seeds))
-        for base in bases
-        for score in OUTCOMES
-        if (key := (arm.label, base.label, score)) in found
+    return [
+        intro,
+        *(
+            _sentence(there, arm, base, key, found[key], adjusted.get(key), whole)
+            for base in bases
+            for score in OUTCOMES
+            if (key := (arm.label, base.label, score)) in found
+        ),
     ]
-    return [intro, *lines]
+
+
+def _seconds(study: Study, arm: Arm, seeds: tuple[int, ...]) -> str:
+    """How long its units of these seeds took to generate, on average."""
+    took = [study.facts[f"{arm.name}-s{x}"]["seconds"]["generate"] for x in seeds]
+    return f"{np.mean(took):.0f} s ({arm.bare})"
 
 
 def _sentence(
-    arm: Arm, base: Arm, score: str, made: Paired, adjusted: float | None, seeds: int
+    there: Study, arm: Arm, base: Arm, key: Key, made: Paired, adjusted: float | None, whole: bool
 ) -> str:
-    name, digits, unit = NAMED[score]
+    name, digits, unit = NAMED[key[2]]
+    pair = [there.arrays[label, key[2]] for label in key[:2]]
+    each = scale(key[2]) * np.nanmean(by_seed(*pair), axis=0)
+    seeds = f"by seed {', '.join(signed(x, digits) for x in each)}"
     ends = " to ".join(number(x, digits) for x in made.interval or ()) or "none"
+    interval = f"95 % interval {ends}, hierarchical bootstrap; " if whole else f"{seeds}; "
     test = (
         "described, not tested"
         if adjusted is None
@@ -66,5 +88,5 @@ def _sentence(
     )
     return (
         f"{arm.bare} against {base.bare}, {arm.wording}: {name} {number(made.first, digits)} against {number(made.second, digits)}, difference "
-        f"{signed(made.difference, digits)}{unit} (95 % interval {ends}, hierarchical bootstrap; {test}; n = {made.n} prompts × {seeds} seeds)."
+        f"{signed(made.difference, digits)}{unit} ({interval}{test}; n = {made.n} prompts × {len(there.seeds)} seeds)."
     )
