@@ -194,3 +194,59 @@ def test_books_by_hand(table, tmp_path):
     assert table.cheaper("biased 7.5 text", 12)["450"] == 0
     assert table.cheaper("biased 7.5 text", 13)["450"] == 1
     assert table.cheaper("biased 7.5 text", 13, "unlike")["450"] == 0
+
+
+class Answers:
+    """A student whose answers are given: what each row is at a step."""
+
+    def __init__(self, *answers):
+        self.answers = answers
+
+    def predict(self, step, rows):
+        return torch.stack([answer(step) for answer in self.answers], 2)
+
+
+def test_a_student_is_asked_for_what_it_knows(table, tmp_path, monkeypatch):
+    """One that knows the mixture holds all of the term, one that ignores the camera nothing, half of the first one half."""
+    learns, prior = load("learns"), tiny_prior()
+    monkeypatch.setattr(learns, "LEVELS", (850,))
+    g = torch.Generator().manual_seed(0)
+    latent = torch.randn(2, 16, *prior.latent, generator=g) * 0.05
+    camera, text = torch.zeros(2, 16, 16), torch.zeros(2, 1, 1, 1)
+
+    def camera_row(step):
+        return step.noise
+
+    def mixture(step):
+        alpha, sigma = prior.alpha[850], prior.sigma[850]
+        away = (step.noised[:, :, None] - alpha * latent[:, None]).square().flatten(3).sum(-1)
+        mean = torch.einsum("pvm,pmchw->pvchw", (-away / sigma**2 / 2).softmax(-1), latent)
+        return (step.noised - alpha * mean) / sigma
+
+    def half(step):
+        return (mixture(step) + step.noise) / 2
+
+    for row, share in ((mixture, 1.0), (camera_row, 0.0), (half, 0.5)):
+        found = pd.DataFrame(
+            learns.asked(prior, Answers(camera_row, row), latent, camera, text)
+        ).assign(kind="owl", fronts=1, fits=600)
+        assert (found["exact"] > 1e-5).all()
+        assert found["both"].to_numpy() / found["exact"] == pytest.approx(share, abs=1e-3)
+        assert found["camera error"].max() == 0
+        (tmp_path / "learns").mkdir(exist_ok=True)
+        found.drop(columns="member").to_csv(tmp_path / "learns/preset.csv", index=False)
+        (known,) = table.learned()["share"]
+        assert known == pytest.approx(share, abs=1e-3)
+    assert "0.500 [0.500, 0.500]" in table.learned_table()
+
+
+def test_a_lora_learns_the_views_of_objects(monkeypatch):
+    learns, prior = load("learns"), tiny_prior()
+    monkeypatch.setattr(learns, "LOOKS", (1, 4))
+    monkeypatch.setattr(learns, "LEVELS", (850,))
+    monkeypatch.setattr(learns, "KINDS", ("owl",))
+    found = pd.DataFrame(learns.fitted(prior, {"rank": 2, "learning_rate": 0.01}))
+    assert [*found["fits"]] == [1, 1, 4, 4]
+    assert [*found["fronts"]] == [1, 2, 1, 2]
+    errors = found.groupby("fits")["camera error"].mean()
+    assert errors[4] < errors[1]

@@ -3,8 +3,7 @@
 ESD moves views by lambda (q(x_t) - q(x_t | camera)), two answers of one student. Of an object that does not change both are
 known: q(x_t | camera) is the noise itself, and q(x_t) follows from the mixture over the object's views. Here a LoRA is fitted
 to 64 views of each object as in a run (four of them a step, fresh t and noise, the camera dropped from half), and after some
-hundreds of steps its term is laid beside the exact one, at the same noised views: how far along it, and how long what is left.
-A run's object changes while the student learns, so that this is the better case. Makes what is missing (half an hour of one core a setting).
+hundreds of steps its term is laid beside the exact one, at the same noised views. Makes what is missing (half an hour of one core a setting).
 """
 
 import argparse
@@ -87,7 +86,7 @@ def noised(
 def asked(
     prior: StableDiffusion, student: Any, latent: Tensor, camera: Tensor, text: Tensor
 ) -> Iterator[dict[str, Any]]:
-    """For each object and t the student's term beside the exact one, in root mean squares of the noise."""
+    """For each object and t, in the noise's mean square: those of both terms and of the answers' errors, and the terms' product."""
     few = slice(None, None, latent.shape[1] // ASKED)
     rest = [k for k in range(latent.shape[1]) if k % (latent.shape[1] // ASKED)]
     for level in LEVELS:

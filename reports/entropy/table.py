@@ -34,6 +34,8 @@ PRIORS = {
 }
 LAMBDAS = (0.5, 1, 4, 16)
 STEPS = (60, 120, 240, 480, 1200)
+KNOWN = 0.01
+"""Where the exact term is smaller, in the noise's root mean square, a share of it says nothing."""
 DRAWN = (
     *("biased-exact-lambda0-cfg7.5", "biased-exact-lambda64-cfg7.5"),
     *("biased-lora-lambda0-cfg7.5", "biased-lora-lambda16-cfg7.5"),
@@ -275,6 +277,40 @@ def levelled(found: pd.DataFrame) -> dict[str, pd.Series]:
     return {f"{t}": row for t, row in found.iterrows()} | {WEIGHED: over_run(found)}
 
 
+def learned() -> pd.DataFrame:
+    """(setting, fits, t) -> sizes in the noise's root mean square, and how much of the exact term a student's term holds.
+
+    ``share`` is <term, exact> / <exact, exact>, 1 of a student that knows it and 0 of one that knows nothing; ``least`` and
+    ``most`` are of one object, all else is of all objects together.
+    """
+    frames = [pd.read_csv(x).assign(setting=x.stem) for x in (HERE / "learns").glob("*.csv")]
+    found, by = pd.concat(frames), ["setting", "fits", "t"]
+    means = found.drop(columns=["kind", "fronts"]).groupby(by).mean()
+    share = (found["both"] / found["exact"]).groupby([found[x] for x in by])
+    made = means.drop(columns="both").pow(0.5)
+    made["share"] = means["both"] / means["exact"]
+    made["cosine"] = means["both"] / (made["term"] * made["exact"])
+    return made.assign(least=share.min(), most=share.max())
+
+
+def learned_table() -> str:
+    """What is known of the exact term after the last look, by each setting."""
+    found = learned()
+    settings = sorted({*found.index.get_level_values("setting")}, key=lambda x: (x != "preset", x))
+    last = found.index.get_level_values("fits").max()
+    heads = ["t", "exact term", "LoRA's term", "error, camera", "error, none", "cosine"]
+    heads += [f"share, {x}" for x in settings]
+    rows = []
+    for t in sorted({*found.index.get_level_values("t")}):
+        own = found.loc[("preset", last, t)]
+        sizes = [own[x] for x in ("exact", "term", "camera error", "anywhere error", "cosine")]
+        shares = (found.loc[(x, last, t), ["share", "least", "most"]] for x in settings)
+        known = own["exact"] > KNOWN
+        rows.append([f"{t}", *(f"{x:.3f}" for x in sizes)])
+        rows[-1] += ["{:.3f} [{:.3f}, {:.3f}]".format(*x) if known else "–" for x in shares]
+    return lines(heads, rows)
+
+
 def energy_table() -> str:
     """What entropy pays and what the priors charge, at each level and as a run weighs them."""
     shown = {
@@ -345,6 +381,32 @@ def figure() -> None:
     _books(axes[0])
     _fronts(axes[1])
     made.savefig(HERE / "energy.png", dpi=100, metadata={"Software": None})
+    made, axes = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    _learned(*axes)
+    made.savefig(HERE / "learns.png", dpi=100, metadata={"Software": None})
+
+
+def _learned(left, right) -> None:
+    found = learned()
+    own = found.loc["preset"]
+    last = own.index.get_level_values("fits").max()
+    looks = {"exact": ("k-", "the exact term"), "term": ("o-", "the LoRA's term")}
+    looks |= {"camera error": ("s:", "error of its answer with the camera")}
+    looks |= {"anywhere error": ("^:", "error of its answer without")}
+    for key, (style, label) in looks.items():
+        rows = own.loc[last][key]
+        left.plot(rows.index, rows, style, markersize=4, label=label)
+    left.set(title=f"after {last} fits", xlabel="t", ylabel="root mean square, in the noise's")
+    for t in (750, 850, 950):
+        rows = own.xs(t, level="t")["share"]
+        right.plot(rows.index, rows, "o-", markersize=4, label=f"rank 16 (preset), t = {t}")
+    for setting in sorted({*found.index.get_level_values(0)} - {"preset"}):
+        rows = found.loc[setting].xs(850, level="t")["share"]
+        right.plot(rows.index, rows, "s:", markersize=4, label=f"{setting}, t = 850")
+    right.axhline(0, color="k", linewidth=0.8)
+    right.set(title="share of the exact term in the LoRA's; 1 is all of it", xlabel="fits")
+    for axis in (left, right):
+        axis.legend(fontsize=8)
 
 
 BOOKS = {
@@ -446,6 +508,7 @@ TABLES = {
     "arms": arms_table,
     "along": along_table,
     "sizes": sizes_table,
+    "learned": learned_table,
     "energy": energy_table,
     "cheaper": cheaper_table,
     "missing": missing,

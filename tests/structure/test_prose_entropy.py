@@ -102,7 +102,6 @@ def test_what_the_priors_show(study, runs):
     own, far = (short(study.tempered(bins["biased"], x), 2) for x in (1, 16))
     half = f"{study.tempered(bins['biased'], 0.5):.2f}"
     said(ENTROPY, f"as the prior shows ({own}), at the published λ of ½ for more ({half}).")
-    said("README.md", f"shows nearly only fronts at λ = 1 ({own})")
     mean = {key: short(x["front_share"].mean(), 2) for key, x in runs.items()}
     said(
         ENTROPY,
@@ -219,6 +218,32 @@ def test_the_kernel_destroys_the_object(study, runs):
         f"with {kind}, not {before}.",
         f"is its fall of the Janus rate by {short(fall, 3)} [{short(high, 3)}, {short(low, 3)}].",
     )
+
+
+def test_what_a_lora_knows(study):
+    found = study.learned()
+    own = found.loc["preset"]
+    (a, b), (c, d), (e, f) = (
+        [short(own.loc[(fits, t), "share"], 3) for t in (750, 850)] for fits in (600, 100, 300)
+    )
+    g, h = (short(own.loc[(600, t), "cosine"], 2) for t in (750, 850))
+    sizes = own.loc[(600, 750), ["exact", "camera error", "anywhere error"]]
+    i, j, k = (short(x, 3) for x in sizes)
+    assert sizes["exact"] < sizes.min() + 1e-9
+    others = [found.loc[(x, 600, 750), "share"] for x in ("rank64", "rate.003", "rank4 rate.0001")]
+    assert max(others) < own.loc[(600, 750), "share"]
+    force = study.along("biased-lora-lambda16-cfg7.5").loc[1200, "force"]
+    said(
+        ENTROPY,
+        f"{a} at t = 750 and {b} at 850 after 600 fits ({c} and {d} after 100, {e} and {f} after 300). Their cosine is {g} and {h}.",
+        f"at t = 750 the exact term is {i}, the answers are off by {j} with the camera and {k} without.",
+        f"rank 64 holds {short(others[0], 3)}, a rate of .003 {short(others[1], 3)}, and rank 4 in the attention at .0001, as threestudio has it, "
+        f"{short(others[2], 3)}.",
+        f"where the LoRA's term is {short(force, 2)} of the residual",
+        "of that little a LoRA knows a fortieth.",
+    )
+    assert 1 / own.loc[(600, [750, 850]), "share"].mean() == pytest.approx(40, abs=5)
+    said("README.md", f"objects that stand still a LoRA knows {a} after 600 fits.")
 
 
 def test_the_size_of_latents(study):
