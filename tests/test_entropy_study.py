@@ -210,6 +210,7 @@ def test_a_student_is_asked_for_what_it_knows(table, tmp_path, monkeypatch):
     """One that knows the mixture holds all of the term, one that ignores the camera nothing, half of the first one half."""
     learns, prior = load("learns"), tiny_prior()
     monkeypatch.setattr(learns, "LEVELS", (850,))
+    monkeypatch.setattr(table, "KNOWN", 1e-3)
     g = torch.Generator().manual_seed(0)
     latent = torch.randn(2, 16, *prior.latent, generator=g) * 0.05
     camera, text = torch.zeros(2, 16, 16), torch.zeros(2, 1, 1, 1)
