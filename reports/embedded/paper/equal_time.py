@@ -1,6 +1,6 @@
 """The protocol's second comparison: SDS for as many steps as take the GPU as long as ESD's.
 
-Where that arm lacks a seed it counts as cut: what there is of it is described seed by seed, without intervals or tests.
+Where that arm lacks a seed it counts as cut: what there is of it is described, seed by seed as well, and not tested.
 """
 
 from collections.abc import Callable, Iterable
@@ -43,7 +43,7 @@ def told(
     if not whole:
         those = "seed {} is" if len(seeds) == 1 else "seeds {} are"
         made = those.format(" and ".join(map(str, seeds)))
-        intro += f" Of the longer runs only {made} made, so that the arm counts as cut: described, not tested."
+        intro += f" Of the longer runs only {made} made, so that the arm counts as cut: described, not tested, and the intervals know of no other seed."
     bases = [x for x in (there.find("esd", 0.0), there.find("sds")) if x in there.arms]
     intro += "".join(
         f" {x.bare} lacks these seeds."
@@ -78,9 +78,8 @@ def _sentence(
     name, digits, unit = NAMED[key[2]]
     pair = [there.arrays[label, key[2]] for label in key[:2]]
     each = scale(key[2]) * np.nanmean(by_seed(*pair), axis=0)
-    seeds = f"by seed {', '.join(signed(x, digits) for x in each)}"
+    seeds = "" if whole else f"by seed {', '.join(signed(x, digits) for x in each)}; "
     ends = " to ".join(number(x, digits) for x in made.interval or ()) or "none"
-    interval = f"95 % interval {ends}, hierarchical bootstrap; " if whole else f"{seeds}; "
     test = (
         "described, not tested"
         if adjusted is None
@@ -88,5 +87,5 @@ def _sentence(
     )
     return (
         f"{arm.bare} against {base.bare}, {arm.wording}: {name} {number(made.first, digits)} against {number(made.second, digits)}, difference "
-        f"{signed(made.difference, digits)}{unit} ({interval}{test}; n = {made.n} prompts × {len(there.seeds)} seeds)."
+        f"{signed(made.difference, digits)}{unit} ({seeds}95 % interval {ends}, hierarchical bootstrap; {test}; n = {made.n} prompts × {len(there.seeds)} seeds)."
     )
