@@ -45,6 +45,10 @@ def main() -> None:
         scene.renderer(field, places, a.members, draws).rgb.sum().backward()
         scene.zero_grad(set_to_none=True)
 
+    with torch.no_grad():
+        field = partial(sampled, scene, scene.table())
+        theirs = scene.renderer(field, places, a.members, draws).rgb
+        apart = float((scene.render(places, None, draws).rgb - theirs).abs().max())
     ways = {"ours": ours, "grid_sample": peer}
     if a.device.startswith("cuda"):
         ways = {name: captured(work) for name, work in ways.items()}
@@ -52,6 +56,7 @@ def main() -> None:
     found = {
         "device of the tensors": a.device,
         **{name: getattr(a, name) for name in ("members", "views", "size")},
+        "pictures apart": apart,
         "milliseconds": {name: round(1e3 * x, 2) for name, x in medians(seconds).items()},
         "grid_sample / ours": round(ratio(seconds, "grid_sample", "ours"), 2),
     }

@@ -133,3 +133,4 @@ def test_voxel_rays(monkeypatch, tmp_path):
     words = ("--members", 2, "--views", 1, "--size", 4)
     found = run(monkeypatch, tmp_path, "voxel_march", *words)
     assert set(found["milliseconds"]) == {"ours", "grid_sample"}
+    assert found["pictures apart"] < 1e-5
