@@ -246,6 +246,8 @@ def test_a_lora_learns_the_views_of_objects(monkeypatch):
     monkeypatch.setattr(learns, "LOOKS", (1, 4))
     monkeypatch.setattr(learns, "LEVELS", (850,))
     monkeypatch.setattr(learns, "KINDS", ("owl",))
+    monkeypatch.setattr(learns, "VIEWS", "band:-10:45:16")
+    monkeypatch.setattr(learns, "NOISES", 1)
     found = pd.DataFrame(learns.fitted(prior, {"rank": 2, "learning_rate": 0.01}))
     assert [*found["fits"]] == [1, 1, 4, 4]
     assert [*found["fronts"]] == [1, 2, 1, 2]
