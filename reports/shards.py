@@ -5,6 +5,7 @@ No unit is begun that would not end in time, were it like the last. Between mach
 
 import argparse
 import fcntl
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ def parser(what: str | None, runs: str, out: Path) -> argparse.ArgumentParser:
     add("--device", default="cuda")
     add("--shard", default="0/1", help="I/N: every N-th missing unit, from the I-th")
     add("--seconds", type=float, default=1e9, help="begin no unit that would not end by then")
-    add("--only", default="", help="part of a unit's name")
+    add("--only", type=re.compile, default="", help="regular expression that a unit's name holds")
     add("--commit", default="", help="of this code, where no checkout tells")
     add("--limit", type=int, help="begin no more than so many units")
     add("--compile", action="store_true", help="compile the networks first; minutes, for long work")
@@ -50,7 +51,7 @@ def missing(
 
     begun, last = time.time(), 0.0
     left = a.limit if a.limit is not None else len(names)
-    for name in shard([x for x in names if a.only in x and not stored(x)], a.shard):
+    for name in shard([x for x in names if a.only.search(x) and not stored(x)], a.shard):
         start = time.time()
         if start - begun + last + after() > a.seconds or left == 0:
             return
