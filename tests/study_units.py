@@ -87,7 +87,7 @@ def unit(folder: Path, name: str, seed: int, assets: list, rng: np.random.Genera
     stem = folder / "units" / f"{name}-s{seed}"
     frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, "pass"])
     words = frame.columns.difference(["value", "n", "seed"])
-    told = wide.write(frame.assign(**frame[words].fillna("")), Path(f"{stem}.csv.gz"))
+    told = wide.write(frame.assign(**frame[words].fillna("")), Path(f"{stem}.csv.xz"))
     facts = {
         "name": stem.name,
         "spec": arm["spec"],

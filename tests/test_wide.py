@@ -48,8 +48,8 @@ def in_order(frame):
 @pytest.mark.parametrize("failed", [(), ("a-cat",), ("a-pig",)])
 def test_scores_are_read_as_they_were(tmp_path, failed):
     frame = tidy(failed)
-    facts = json.loads(json.dumps(wide.write(frame, tmp_path / "unit.csv.gz")))
-    found = wide.read(tmp_path / "unit.csv.gz", facts)
+    facts = json.loads(json.dumps(wide.write(frame, tmp_path / "unit.csv.xz")))
+    found = wide.read(tmp_path / "unit.csv.xz", facts)
     assert facts["failed"] == dict.fromkeys(failed, "diverged")
     pd.testing.assert_frame_equal(in_order(found), in_order(frame), rtol=1e-8, check_dtype=False)
 
@@ -64,17 +64,17 @@ def test_a_score_measured_in_two_ways_is_refused(tmp_path):
     frame = tidy()
     frame.loc[0, "key"] = "{}"
     with pytest.raises(ValueError, match="two ways"):
-        wide.write(frame, tmp_path / "unit.csv.gz")
+        wide.write(frame, tmp_path / "unit.csv.xz")
 
 
 def test_another_file_is_refused_by_name(tmp_path):
-    path = tmp_path / "x.csv.gz"
+    path = tmp_path / "x.csv.xz"
     facts = wide.write(tidy(), path)
-    path.write_bytes(b"no gzip")
-    with pytest.raises(ValueError, match=r"x\.csv\.gz does not hold what its \.json says"):
+    path.write_bytes(b"no xz")
+    with pytest.raises(ValueError, match=r"x\.csv\.xz does not hold what its \.json says"):
         wide.read(path, facts)
-    with pytest.raises(ValueError, match=r"x\.csv\.gz holds no scores"):
-        wide.read(path, {"scores": hashlib.sha256(b"no gzip").hexdigest()})
+    with pytest.raises(ValueError, match=r"x\.csv\.xz holds no scores"):
+        wide.read(path, {"scores": hashlib.sha256(b"no xz").hexdigest()})
     path.unlink()
-    with pytest.raises(ValueError, match=r"x\.csv\.gz is missing"):
+    with pytest.raises(ValueError, match=r"x\.csv\.xz is missing"):
         wide.read(path, facts)

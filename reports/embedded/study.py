@@ -228,7 +228,7 @@ def measure(name: str, arm: Arm, seed: int, a: argparse.Namespace, made: float) 
         places = [Path(x).relative_to(store.root).as_posix() for x in frame["run"]]
         names = [title(arm, x) for x in frame["label"]]
         frames.append(frame.assign(label=names, run=places, **{"pass": scoring}))
-    told = wide.write(pd.concat(frames), _path(a, name, "csv.gz"))
+    told = wide.write(pd.concat(frames), _path(a, name, "csv.xz"))
     seen(store, a).to_parquet(
         _path(a, name, "views.parquet"), compression="zstd", compression_level=19
     )

@@ -3,9 +3,9 @@
 What tidy scores (:mod:`esd_bench.gather`) say again in every row stands once: of the unit in its facts, of a score in its row.
 """
 
-import gzip
 import hashlib
 import io
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def write(frame: pd.DataFrame, path: Path) -> dict[str, Any]:
     values = values.reindex(columns=[*runs.index])
     whole = rows.merge(values.reset_index(), on=["pass", "score"], validate="1:1")
     text = whole.to_csv(index=False, lineterminator="\n", float_format="%.9g")
-    packed = gzip.compress(text.encode(), 9, mtime=0)
+    packed = lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME)
     path.write_bytes(packed)
     said = made[made["note"] != ""]
     places = zip(said["pass"], said["score"], said["prompt"], said["note"], strict=True)
@@ -61,7 +61,7 @@ def read(path: Path, facts: dict[str, Any]) -> pd.DataFrame:
     if hashlib.sha256(packed).hexdigest() != facts.get("scores"):
         raise ValueError(f"{path} does not hold what its .json says; make the unit again")
     try:
-        whole = pd.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
+        whole = pd.read_csv(io.BytesIO(packed), compression="xz", keep_default_na=False)
         prompts = [x for x in whole.columns if x not in SCORE]
         # pandas' melt would copy every column's text for each of 48 prompts.
         long = whole[SCORE].iloc[np.tile(np.arange(len(whole)), len(prompts))]
@@ -77,5 +77,5 @@ def read(path: Path, facts: dict[str, Any]) -> pd.DataFrame:
         failed = pd.DataFrame([{**nothing, "prompt": k, "note": v} for k, v in lost.items()])
         full = pd.concat([long[~long["prompt"].isin([*lost])], failed], ignore_index=True)
         return full.join(runs, on="prompt").assign(**facts["unit"])[[*COLUMNS, "pass"]]
-    except (KeyError, ValueError, TypeError, OSError) as error:
+    except (KeyError, ValueError, TypeError, OSError, lzma.LZMAError) as error:
         raise ValueError(f"{path} holds no scores of a unit: {error}") from None

@@ -95,8 +95,8 @@ def test_the_card_is_made_from_its_numbers():
     text = (ROOT / "MODEL_CARD.md").read_text()
     assert text == page.markdown(numbers, page.files(ROOT))
     for sheet in ("data", "windows", "vae", "embedded", "embedded-biased"):
-        assert (ROOT / f"sheet-{sheet}.png").is_file()
-        assert f"(sheet-{sheet}.png)" in text
+        assert (ROOT / f"sheet-{sheet}.webp").is_file()
+        assert f"(sheet-{sheet}.webp)" in text
 
 
 @pytest.mark.parametrize("name", ["embedded", "embedded-biased"])

@@ -65,7 +65,7 @@ def measure(root: Path, pool: data.Pool, device: str, effort: Effort) -> Numbers
     judge, numbers["priors"] = weights.classifier(root).to(device), {}
     for name in weights.names(root):
         prior = Sampler(weights.components(name, root), device, effort.steps)
-        sheets.of_samples(root / f"sheet-{name}.png", prior, effort.columns)
+        sheets.of_samples(root / f"sheet-{name}.webp", prior, effort.columns)
         numbers["priors"][name] = dict(measures.biases(prior, judge, effort.samples))
     return numbers
 

@@ -97,8 +97,8 @@ Pools: {pools} pictures; seeds {seeds}. `front` looks at the front (azimuth norm
 azimuth, both from elevations of -10 to 45 degrees and now and then higher; `sphere` from everywhere. {named} of the captions name
 the view, and {blind} of those words are drawn blindly from front, side and back, as a careless annotator writes them.
 
-![kinds, and their normal maps](sheet-data.png)
-![windows](sheet-windows.png)
+![kinds, and their normal maps](sheet-data.webp)
+![windows](sheet-windows.webp)
 
 ## Training
 
@@ -122,7 +122,7 @@ reconstruction.
 
 {vae}
 
-![reconstructions](sheet-vae.png)
+![reconstructions](sheet-vae.webp)
 
 ## Classifier and pose oracle
 
@@ -150,8 +150,8 @@ the view it sees means little. All rows start from the same noise. A share's sta
 
 Sheets at guidance 7.5, row by row: plain prompt, front view, side view, back view, normal map, close-up.
 
-![samples of embedded](sheet-embedded.png)
-![samples of embedded-biased](sheet-embedded-biased.png)
+![samples of embedded](sheet-embedded.webp)
+![samples of embedded-biased](sheet-embedded-biased.webp)
 
 SHA-256 of every file is in `SHA256SUMS.json` and is checked at load.
 """

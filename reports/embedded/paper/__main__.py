@@ -28,9 +28,9 @@ WIDE = {
 }
 """Tables that no page is wide enough for -> columns of their LaTeX's parts."""
 FIGURES = {
-    "differences.png": "Differences of all arms from ESD (0) in the Janus rate and in success, with intervals",
-    "metrics.png": "AUC of every metric for a Janus, with intervals",
-    "clouds.png": "Metrics over the Janus rate, a dot an asset",
+    "differences.webp": "Differences of all arms from ESD (0) in the Janus rate and in success, with intervals",
+    "metrics.webp": "AUC of every metric for a Janus, with intervals",
+    "clouds.webp": "Metrics over the Janus rate, a dot an asset",
     "sheets.webp": "The first prompts of the arm with the highest Janus rate, and of the one that succeeds most; four views of each",
     "pairs.webp": "For each metric that would have told or misled a Janus and a right object that show it",
 }
@@ -89,14 +89,14 @@ def write(folder: Path) -> Iterator[Path]:
             text = render(format, *parts).rstrip("\n") + "\n"
             yield _stored(folder / "tables" / f"{name}.{ending}", text)
     yield _stored(folder / "tables.html", render("html", *tables.values()))
-    longer = equal_time.told(study, tests, lambda seeds: units.read(folder, seeds))
+    longer = equal_time.told(study, tests)
     said = study, families, longer, judged.sentences(seen)
     yield _stored(folder / "verdict.md", verdict.page(*said))
     yield _stored(folder / "tables" / "answers.md", verdict.answers(*said))
     figures = folder / "figures"
-    yield pictures.forest(study, families["primary"].tests, tests, figures / "differences.png")
-    yield pictures.areas(seen, figures / "metrics.png")
-    yield pictures.clouds(seen, figures / "clouds.png")
+    yield pictures.forest(study, families["primary"].tests, tests, figures / "differences.webp")
+    yield pictures.areas(seen, figures / "metrics.webp")
+    yield pictures.clouds(seen, figures / "clouds.webp")
     ends = [x for x in sheets.extremes(study, means) if x.label in pages]
     shown = {f"{x.bare}, {x.wording}": pages[x.label] for x in ends}
     if shown:

@@ -170,18 +170,16 @@ def wanted(folder: Path) -> tuple[dict[str, str], tuple[int, ...], list[Arm]]:
     return told["prompts"], tuple(told["seeds"]), arms
 
 
-def read(folder: Path, seeds: tuple[int, ...] | None = None) -> Study:
+def read(folder: Path) -> Study:
     """The study below a folder that holds ``arms.json`` and ``units``.
 
     Args:
         folder: of the study.
-        seeds: as if the protocol had these alone; None is the protocol's.
 
     Raises:
         ValueError: in one line, where a unit was made otherwise than the protocol says, or none is there.
     """
-    prompts, every, arms = wanted(folder)
-    seeds = every if seeds is None else seeds
+    prompts, seeds, arms = wanted(folder)
     names = {arm.name: [f"{arm.name}-s{seed}" for seed in seeds] for arm in arms}
     facts = {
         unit: _facts(folder / "units" / f"{unit}.json", arm, list(prompts.values()))
@@ -189,14 +187,14 @@ def read(folder: Path, seeds: tuple[int, ...] | None = None) -> Study:
         for unit in names[arm.name]
         if (folder / "units" / f"{unit}.json").is_file()
     }
-    _known(folder / "units", {f"{arm.name}-s{seed}" for arm in arms for seed in every})
+    _known(folder / "units", {f"{arm.name}-s{seed}" for arm in arms for seed in seeds})
     whole = [arm for arm in arms if all(unit in facts for unit in names[arm.name])]
     if not whole:
         raise ValueError(
             f"no arm has all its seeds in {folder / 'units'}; reports/embedded/study.py makes them"
         )
     frames = [
-        _scores(folder / "units" / f"{unit}.csv.gz", facts[unit], arm, seed, [*prompts])
+        _scores(folder / "units" / f"{unit}.csv.xz", facts[unit], arm, seed, [*prompts])
         for arm in whole
         for unit, seed in zip(names[arm.name], seeds, strict=True)
     ]
