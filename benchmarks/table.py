@@ -31,6 +31,9 @@ def ratios() -> str:
     voxels = result("voxel_lookup_cuda")
     against = f"`grid_sample` with its gradient, {voxels['members']} scenes"
     told.append(("voxel_lookup.py --device cuda", against, voxels["grid_sample / ours"]))
+    march = result("voxel_march_cuda")
+    against = f"`grid_sample` and torch's compositing with gradients, {march['members']} scenes, {march['views']} views of {march['size']}², CUDA graphs of both"
+    told.append(("voxel_march.py --device cuda", against, march["grid_sample / ours"]))
     for method in ("sds", "esd"):
         pack = result(f"pack_{method}")
         for name, ratio in list(pack["times faster than the first"].items())[1:]:
