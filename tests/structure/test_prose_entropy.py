@@ -93,6 +93,36 @@ def test_entropy_where_the_prior_likes_the_front(study, runs):
     )
 
 
+def test_a_larger_rank_is_no_different(study):
+    found = study.arms()
+    own = found[(found["prior"] == "biased") & (found["note"] == "rank64")]
+    gap = study.gap(*(own[own["entropy"] == x] for x in (16, 0)), "janus_rate")
+    assert gap[1] < 0 < gap[2]
+    said(ENTROPY, f"a LoRA of rank 64 instead of 16 is no different ({span(gap)} at λ = 16).")
+
+
+def test_larger_lambda_held_out():
+    found = pd.read_csv(ROOT / "reports/embedded/tables/explored-collapse.csv")
+    found = found.set_index(["arms", "method", "column"]).sort_index()
+    names = [f"ESD (λ = {x})" for x in (4, 16)]
+
+    def of(wording: str, score: str) -> list[pd.Series]:
+        return [found.loc[wording, name, score] for name in names]
+
+    rates, poses = (of("4. Others, no view words", x) for x in ("Janus rate", "R"))
+    gaps = [span(x[["value", "low", "high"]]) for x in (*rates, *poses)]
+    chances = [short(x["p_adjusted"], 2) for x in rates]
+    assert all(x["low"] < 0 < x["high"] for x in rates)
+    assert all(x["p_adjusted"] < 0.001 for x in poses)
+    more = of("3. Others, view words", "Janus rate")[1]
+    said(
+        ENTROPY,
+        f"the Janus rate differs by {gaps[0]} at λ = 4 and by {gaps[1]} at 16 (adjusted p = {chances[0]} and {chances[1]}), "
+        f"R rises by {gaps[2]} and {gaps[3]} (adjusted p below .001)",
+        f"by {span(more[['value', 'low', 'high']])} (adjusted p = {short(more['p_adjusted'], 3)})",
+    )
+
+
 def test_what_the_priors_show(study, runs):
     shares = study.sides()
     even = [study.front(shares.loc[("even", x)].to_numpy(float)) for x in (1.0, 3.0, 7.5)]
