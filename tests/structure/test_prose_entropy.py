@@ -98,7 +98,10 @@ def test_a_larger_rank_is_no_different(study):
     own = found[(found["prior"] == "biased") & (found["note"] == "rank64")]
     gap = study.gap(*(own[own["entropy"] == x] for x in (16, 0)), "janus_rate")
     assert gap[1] < 0 < gap[2]
-    said(ENTROPY, f"a LoRA of rank 64 instead of 16 is no different ({span(gap)} at λ = 16).")
+    said(
+        ENTROPY,
+        f"nor is a fall shown with a LoRA of rank 64 instead of 16 ({span(gap)} at λ = 16).",
+    )
 
 
 def test_larger_lambda_held_out():
@@ -120,6 +123,25 @@ def test_larger_lambda_held_out():
         f"the Janus rate differs by {gaps[0]} at λ = 4 and by {gaps[1]} at 16 (adjusted p = {chances[0]} and {chances[1]}), "
         f"R rises by {gaps[2]} and {gaps[3]} (adjusted p below .001)",
         f"by {span(more[['value', 'low', 'high']])} (adjusted p = {short(more['p_adjusted'], 3)})",
+    )
+
+
+def test_what_one_lambda_does_to_features_held_out():
+    """See "What entropy pays"."""
+    group = "1. Primary, no view words", "ESD (λ = 1)"
+    tables = [ROOT / f"reports/embedded/tables/explored-{x}.csv" for x in ("detectors", "collapse")]
+    found = pd.concat([pd.read_csv(x).set_index(["arms", "method", "column"]) for x in tables])
+    found = found.sort_index().loc[group]
+    clip, own, share = (
+        found.loc[x] for x in ("self_similarity_clip", "self_similarity", "Front share")
+    )
+    assert clip["high"] < 0
+    assert all(x["low"] < 0 < x["high"] for x in (own, share))
+    a, b, c = (span(x[["value", "low", "high"]]) for x in (clip, own, share))
+    said(
+        ENTROPY,
+        f"(`self_similarity_clip` by {a}, exploratory, adjusted p = {short(clip['p_adjusted'], 3)}), "
+        f"which is not shown in the classifier's ({b}), and no change of the front share is shown ({c}).",
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pandas as pd
 import pytest
@@ -11,6 +12,9 @@ from tests.structure.test_prose import ROOT, said, short
 
 TABLES = ROOT / "reports/embedded/tables"
 UNITS = ROOT / "reports/embedded/units"
+NAMES = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight")
+PAGE = "reports/embedded/README.md"
+NUMBERS = ["value", "low", "high"]
 WORDED, PLAIN = "view words", "no view words"
 ESD = [f"ESD (λ = {x}) − ESD (λ = 0)" for x in ("0.5", "1")]
 OTHERS, PLAINLY = "3. Others, view words", "4. Others, no view words"
@@ -79,8 +83,9 @@ def test_entropy_and_the_janus_rate(explored):
         "README.md",
         f"with λ = 0 the differences are {a} (λ = .5) and {b} (λ = 1) with view words, {c} and {d} without",
         "By the same rule it is no against VSD (secondary) and with the exact student (exploratory).",
-        f"R rises by {low} to {high} (exploratory, adjusted p of {short(rises['p_adjusted'].max(), 3)} at most). At λ = 16, with view words, "
-        f"the Janus rate is *higher* by {size(large)} (exploratory, adjusted p = {short(large['p_adjusted'], 3)})",
+        f"R rises by {low} to {high} (exploratory, adjusted p of {short(rises['p_adjusted'].max(), 3)} at most). "
+        f"At λ = 16 it is *higher* by {size(large)} with view words (exploratory, adjusted p = {short(large['p_adjusted'], 3)}); "
+        f"without, {span(explored.loc[PLAINLY, 'ESD (λ = 16)', 'Janus rate'])}.",
     )
     assert large["low"] > 0
 
@@ -113,15 +118,76 @@ def test_view_words_and_the_other_methods(means, explored):
     assert perp["high"] < 0 < min(x["low"] for x in (sds, *bounded))
 
 
+def whole(row: pd.Series) -> str:
+    """The size of a difference in large units."""
+    ends = sorted(abs(row[["low", "high"]]))
+    return f"{abs(row['value']):.0f} [{ends[0]:.0f}, {ends[1]:.0f}]"
+
+
+def test_what_else_the_tables_show(explored):
+    found = table("explored-quality").set_index(["arms", "method", "column"])
+    found = pd.concat([found, explored]).sort_index()
+    falling, perp = (PLAINLY, "VSD + DreamTime"), (OTHERS, "Perp-Neg")
+
+    def chance(*key: str) -> str:
+        return short(found.loc[key, "p_adjusted"], 3)
+
+    def of(arm: tuple[str, str], score: str) -> pd.Series:
+        return found.loc[(*arm, score)]
+
+    most = max(of(perp, x)["p_adjusted"] for x in ("FID", "KID", "CLIP distance", "IG"))
+    success = of(perp, "Oracle success")
+    said(
+        PAGE,
+        f"a higher Janus rate, by {size(of(falling, 'Janus rate'))} (p = {chance(*falling, 'Janus rate')}), and a lower R, by "
+        f"{size(abs(of(falling, 'R')[NUMBERS]))} (p = {chance(*falling, 'R')}); yet FID is lower by {whole(of(falling, 'FID'))} "
+        f"(p = {chance(*falling, 'FID')}), KID by {whole(of(falling, 'KID'))} (p = {chance(*falling, 'KID')}), and IG higher by "
+        f"{size(of(falling, 'IG'))} (p = {chance(*falling, 'IG')}). With view words no rise of the Janus rate is shown "
+        f"({span(of((OTHERS, 'VSD + DreamTime'), 'Janus rate'))}).",
+        f"FID is higher by {whole(of(perp, 'FID'))}, KID by {whole(of(perp, 'KID'))}, CLIP distance by {size(of(perp, 'CLIP distance'))}, "
+        f"IG lower by {size(abs(of(perp, 'IG')[NUMBERS]))} (p of {short(most, 3)} at most); but IV is higher by {size(of(perp, 'IV'))}. "
+        f"More success is not shown for it: {success['value']:.1f} points [{short(success['low'], 1)}, {success['high']:.1f}], "
+        f"p = {short(success['p_adjusted'], 3)}.",
+    )
+    arms = [(f"1. Primary, {w}", f"ESD (λ = {x})") for x in ("0.5", "1") for w in (WORDED, PLAIN)]
+    a, b, c, d = (of(x, "IG") for x in arms)
+    assert all(x["low"] < 0 < x["high"] for x in (a, b, c, d))
+    rises = pd.DataFrame([of(x, "IV") for x in arms])
+    assert (rises["low"] > 0).all()
+    more = [of((OTHERS, f"ESD (λ = {x}), exact"), "IG") for x in ("0.5", "1")]
+    areas = table("metrics")
+    areas = areas[areas["column"] == "AUC, no view words"].set_index("metric")
+    assert (areas.loc[["FID", "KID", "IQ", "IG", "MI"], "high"] < 0.5).all()
+    said(
+        PAGE,
+        f"at λ = .5 {span(a)} with view words and {span(b)} without, at λ = 1 {span(c)} and {span(d)}. "
+        f"IV rises, by {short(rises['value'].min(), 3)} to {short(rises['value'].max(), 3)} "
+        f"(p of {short(rises['p_adjusted'].max(), 3)} at most).",
+        f"IG rises, by {size(more[0])} at λ = .5 and {size(more[1])} at 1.",
+        f"prefers the Janus** (AUC {area(areas.loc['MI'])}), as FID, KID, IQ and IG do; "
+        f"`self_similarity` does not ({area(areas.loc['self_similarity'])}).",
+    )
+    answers = (TABLES / "answers.md").read_text()
+    orders = [x for x in answers.splitlines() if "the order of methods" in x]
+    taus = [re.search(r"CMMD (-?\d\.\d+)", x).group(1) for x in orders]
+    assert taus[0] in orders[0].split(": ")[-1].split("; ")[0], "the largest"
+    said(
+        PAGE,
+        f"CMMD's tau with the Janus rate is {short(float(taus[0]), 2)} with view words and −{short(-float(taus[1]), 2)} without.",
+    )
+
+
 def test_the_picture(means):
     rates = means.xs("Janus rate", level="column")
     most, best = rates.idxmax(), means.xs("Oracle success", level="column").idxmax()
     assert most == (PLAINLY, "VSD + DreamTime")
     assert best[1] == "Perp-Neg"
+    right = int(unit("perp_neg-s0").sort_index()["success"][:8].sum())
     said(
         "README.md",
         f"the arm with the highest Janus rate, VSD with DreamTime without view words ({short(rates[most], 3)}), and the one that succeeds most, "
-        f"Perp-Neg with them ({short(rates[best], 3)}).",
+        f"Perp-Neg with them ({means[(*best, 'Oracle success')]:.1f} %, Janus rate {short(rates[best], 3)}).",
+        f"and by Perp-Neg, {NAMES[right]} of them right by the oracle]",
     )
 
 
@@ -156,12 +222,14 @@ def test_metrics(areas, seen, inside):
     assert told == {"MI", "self_similarity"}
     assert misled == {"FID", "FID above floor", "KID"}
     others = seen.xs("120, sphere, ImageNet", level="views").loc["AUC, Janus"]
+    plain = seen.loc[("AUC, no view words", "MI", "120, sphere")]
+    assert plain["high"] < 0.5
     said(
         "README.md",
-        f"on {areas.loc['FID', 'assets']} assets with view words. FID and KID prefer it (AUC {area(areas.loc['FID'])} and {area(areas.loc['KID'])}) "
-        f"as they tell prompts apart: within a prompt they are not told from chance ({area(one(inside, 'FID'))} and {area(one(inside, 'KID'))}).",
-        f"The mutual information IV − IQ tells ({area(areas.loc['MI'])}; within a prompt {area(one(inside, 'MI'))}), by the network that is the "
-        f"oracle, too; with ImageNet's classes it does not ({area(others.loc['MI'])}).",
+        f"on {areas.loc['FID', 'assets']} assets with view words. FID and KID prefer it (AUC {area(areas.loc['FID'])} and {area(areas.loc['KID'])}); "
+        f"within a prompt they are not told from chance ({area(one(inside, 'FID'))} and {area(one(inside, 'KID'))}).",
+        f"The mutual information IV − IQ tells ({area(areas.loc['MI'])}; within a prompt {area(one(inside, 'MI'))}), by the oracle's own network; "
+        f"with ImageNet's classes it does not ({area(others.loc['MI'])}), and without view words it prefers the Janus ({area(plain)}).",
     )
     assert others.loc["MI", "low"] < 0.5 < others.loc["MI", "high"]
     assert others.loc["IG", "high"] < 0.5, "docs/metrics_traps.md, docs/detectors.md"
@@ -252,6 +320,18 @@ def test_how_many_units_are_of_newer_code():
         f"Units after the first {len(told) - len(newer)} were made by newer code",
         f"{sum(x['compiled'] for x in newer)} of the {len(newer)} have compiled networks, "
         f"{sum(x['rays'] == 'kernel' for x in newer)} a kernel that walks along rays",
+        f"in the other {sum(x['rays'] != 'kernel' for x in newer)} the kernel was switched off by hand.",
+        f"without view words, where {sum('-plain-' in x['name'] for x in newer)} units are of newer code",
+    )
+    again = json.loads((UNITS.parent / "again/kernel/esd-entropy0-s0.json").read_text())
+    longer = json.loads((UNITS / "sds-steps2635-s0.json").read_text())
+    assert not again["compiled"]
+    assert not longer["compiled"]
+    assert again["rays"] == longer["rays"] == "kernel"
+    took = [x["seconds"]["generate"] for x in (longer, again)]
+    said(
+        "docs/protocol.md",
+        "that of 2635 steps of SDS took {:.0f} s, that of ESD (0) {:.0f} s.".format(*took),
     )
 
 

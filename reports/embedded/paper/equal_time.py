@@ -28,7 +28,7 @@ def told(study: Study, tests: Iterable[Test]) -> list[str]:
         tests: the exploratory family.
     """
     arm = longer(study)
-    intro = f"{arm.steps} steps of {arm.method.upper()} take the GPU as long as {STEPS} of ESD, by what a step of each took when the protocol was mended."
+    intro = f"{arm.steps} steps of {arm.method.upper()} were to take the GPU as long as {STEPS} of ESD, by what a step of each took when the protocol was mended."
     if arm in study.cut:
         return [f"{intro} The arm is cut."]
     bases = [x for x in (study.find("esd", 0.0), study.find("sds")) if x in study.arms]

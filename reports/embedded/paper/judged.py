@@ -202,24 +202,24 @@ def _sentence(judged: Judged, score: str, found: Estimate) -> str:
 
 
 def _limits(judged: Judged) -> list[str]:
-    """What the protocol's AUC does not say: within prompts, by another network, and of what has no score. Descriptive."""
+    """What the protocol's AUC does not say: within prompts, over methods, by another network, and of what has no score. Descriptive."""
     wide, lines = judged.of(), []
     decided = [x for x, e in judged.decided.items() if verdict(e) in ("would have told", "would have misled")]  # fmt: skip
-    pairs = mixed(wide)
-    if decided and len(pairs):
-        told = "; ".join(_sentence(judged, x, auc(pairs, x, within=True)) for x in decided)
-        lines.append(
-            f"* Descriptive, pairs of one prompt alone ({pairs['prompt'].nunique()} prompts have a Janus and another asset; what only tells prompts apart "
-            f"is at .5 here): {told}."
-        )
-    arms = wide.groupby("label")[[*judged.scores, "amount"]].mean().assign(cluster=0)
-    if decided and len(arms) > 2:
-        orders = {x: tau(arms, x).value for x in decided}
-        told = "; ".join(f"{judged.heading(x).name} {t:.2f}" for x, t in orders.items() if t is not None)  # fmt: skip
-        lines.append(
-            f"* Descriptive, the order of methods, which is what a metric is asked for: Kendall's tau of the {len(arms)} arms' means with their mean Janus "
-            f"rates, 1 where they are in the same order (no interval, several arms are nearly alike): {told}."
-        )
+    both = {"": wide, ", without view words": judged.of(False)}
+    for wording, group in both.items():
+        pairs = mixed(group)
+        if decided and len(pairs):
+            told = "; ".join(_sentence(judged, x, auc(pairs, x, within=True)) for x in decided)
+            lines.append(
+                f"* Descriptive, pairs of one prompt alone{wording} ({pairs['prompt'].nunique()} prompts have a Janus and another asset; what only tells "
+                f"prompts apart is at .5 here): {told}."
+            )
+    for wording, group in both.items():
+        if told := _orders(judged, group):
+            lines.append(
+                f"* Descriptive, the order of methods, which is what a metric is asked for{wording}: Kendall's tau of the {group['label'].nunique()} arms' means "
+                f"with their mean Janus rates, 1 where they are in the same order (no interval, several arms are nearly alike): {told}."
+            )
     if judged.shared:
         names = ", ".join(judged.heading(x).name for x in judged.shared)
         lines.append(
@@ -230,6 +230,16 @@ def _limits(judged: Judged) -> list[str]:
         told = "; ".join(_sentence(judged, x, auc(wide, f"{x}@imagenet")) for x in other)
         lines.append(f"* Descriptive, by EfficientNet-Lite0's ImageNet classes instead: {told}.")
     return [*lines, *(f"* {x}" for x in unscored(judged))]
+
+
+def _orders(judged: Judged, group: pd.DataFrame) -> str:
+    """Every score's tau with the Janus rate over arms, the largest first; nothing of fewer than three arms."""
+    arms = group.groupby("label")[[*judged.scores, "amount"]].mean().assign(cluster=0)
+    if len(arms) < 3:
+        return ""
+    found = {judged.heading(x).name: tau(arms, x).value for x in judged.scores}
+    known = {name: x for name, x in found.items() if x is not None}
+    return "; ".join(f"{name} {known[name]:.2f}" for name in sorted(known, key=known.get, reverse=True))  # fmt: skip
 
 
 def unscored(judged: Judged) -> list[str]:
