@@ -36,7 +36,7 @@ def write(frame: pd.DataFrame, path: Path) -> dict[str, Any]:
     values = values.reindex(columns=[*runs.index])
     whole = rows.merge(values.reset_index(), on=["pass", "score"], validate="1:1")
     text = whole.to_csv(index=False, lineterminator="\n", float_format="%.9g")
-    packed = lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME)
+    packed = lzma.compress(text.encode())
     path.write_bytes(packed)
     said = made[made["note"] != ""]
     places = zip(said["pass"], said["score"], said["prompt"], said["note"], strict=True)
