@@ -407,7 +407,8 @@ def test_everything_is_made_without_torch(tmp_path):
     *files, last = done.stdout.splitlines()
     assert last.startswith(f"{len(files)} files in ")
     names = {Path(path).relative_to(folder).as_posix() for path in files}
-    assert {"verdict.md", "tables.html", "figures/metrics.webp"} <= names
+    figures = {f"figures/{x}.webp" for x in ("differences", "metrics", "clouds")}
+    assert {"verdict.md", "tables.html", *figures} <= names
     for table in ("collapse", "primary", "vsd", "exact", "table1", "table3", "told", "seconds"):
         assert {f"tables/{table}.{ending}" for ending in ("csv", "tex", "md")} <= names
     said = (folder / "verdict.md").read_text()

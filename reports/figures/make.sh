@@ -17,7 +17,7 @@ for figure in lambda dreamtime unconditioned; do
   "${bench[@]}" illustrate "$figure" --runs "$runs/$figure" --preset "${PRESET:-embedded-gpu}" "${common[@]}"
 done
 
-# What is stored here is WebP, a fifth of the size.
+# What is stored here is WebP, a third of the size.
 python - "$here" <<'END'
 import sys
 from pathlib import Path

@@ -215,7 +215,6 @@ def test_runs_that_always_kill_their_worker_are_failures(nodes, tmp_path):
     assert not list(store.root.rglob(".*"))
 
 
-@pytest.mark.slow  # as while they are made
 def test_a_node_dies_while_runs_are_scored(killing, tmp_path, monkeypatch):
     """The files are those of one process, byte by byte."""
     monkeypatch.setattr(score, "PACK", 2)

@@ -312,13 +312,7 @@ def test_by_tab_and_space_alone(browser, study):
         assert page.evaluate("document.activeElement.tagName") == "H1"
 
 
-SIZES = [
-    (390, 844),
-    *(pytest.param(*x, marks=pytest.mark.slow) for x in [(1366, 660), (820, 1180)]),
-]
-
-
-@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize(("width", "height"), [(1366, 660), (820, 1180), (390, 844)])
 def test_no_serious_fault_of_accessibility(browser, study, width, height):
     how = {"viewport": {"width": width, "height": height}, "bypass_csp": True}
     with at_work(browser, study, f"Axe {width}", **how) as page:

@@ -200,12 +200,9 @@ def test_a_number_leads_to_its_origin(report, context):
     assert "net-1" in page.locator(".origin:target").inner_text()
 
 
-MORE = [
-    pytest.param(x, marks=pytest.mark.slow) for x in ("plots", "failures", "provenance", "glossary")
-]
-
-
-@pytest.mark.parametrize("name", ["index", "janus", "prompt", *MORE])
+@pytest.mark.parametrize(
+    "name", ["index", "janus", "plots", "failures", "provenance", "glossary", "prompt"]
+)
 def test_axe_finds_no_serious_fault(report, context, name):
     path = prompt_page(report, "a red cat") if name == "prompt" else report.folder / f"{name}.html"
     page = opened(context, path)

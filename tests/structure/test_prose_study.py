@@ -134,6 +134,7 @@ def test_what_else_the_tables_show(explored):
     def of(arm: tuple[str, str], score: str) -> pd.Series:
         return found.loc[(*arm, score)]
 
+    assert of(falling, "IQ")["high"] < 0
     most = max(of(perp, x)["p_adjusted"] for x in ("FID", "KID", "CLIP distance", "IG"))
     success = of(perp, "Oracle success")
     said(
@@ -141,7 +142,8 @@ def test_what_else_the_tables_show(explored):
         f"a higher Janus rate, by {size(of(falling, 'Janus rate'))} (p = {chance(*falling, 'Janus rate')}), and a lower R, by "
         f"{size(abs(of(falling, 'R')[NUMBERS]))} (p = {chance(*falling, 'R')}); yet FID is lower by {whole(of(falling, 'FID'))} "
         f"(p = {chance(*falling, 'FID')}), KID by {whole(of(falling, 'KID'))} (p = {chance(*falling, 'KID')}), and IG higher by "
-        f"{size(of(falling, 'IG'))} (p = {chance(*falling, 'IG')}). With view words no rise of the Janus rate is shown "
+        f"{size(of(falling, 'IG'))} (p = {chance(*falling, 'IG')}). CLIP distance is worse, by {size(of(falling, 'CLIP distance'))}, "
+        f"and IV, by {size(abs(of(falling, 'IV')[NUMBERS]))}. With view words no rise of the Janus rate is shown "
         f"({span(of((OTHERS, 'VSD + DreamTime'), 'Janus rate'))}).",
         f"FID is higher by {whole(of(perp, 'FID'))}, KID by {whole(of(perp, 'KID'))}, CLIP distance by {size(of(perp, 'CLIP distance'))}, "
         f"IG lower by {size(abs(of(perp, 'IG')[NUMBERS]))} (p of {short(most, 3)} at most); but IV is higher by {size(of(perp, 'IV'))}. "

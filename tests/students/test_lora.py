@@ -106,7 +106,8 @@ def test_same_fits_need_their_prediction():
         learner.fit(noised, 0.5, ALIVE)
 
 
-@pytest.mark.parametrize(("fit", "method"), [("fresh", esd()), ("same", vsd())])
+@pytest.mark.parametrize("fit", ["fresh", "same"])
+@pytest.mark.parametrize("method", [esd(), vsd()])
 def test_it_learns(fit, method):
     """On one fixed view, with the noise level held, the error falls."""
     prior, learner = tiny_prior(), student(fit=fit, learning_rate=1e-2)
