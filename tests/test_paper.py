@@ -294,6 +294,20 @@ def test_metrics_of_the_oracle_s_own_network_are_named(tmp_path):
     assert note == f"Without a score and left out: {lost} assets, {lost} of which have a Janus rate of 0.2 or more (front_elsewhere)."  # fmt: skip
 
 
+def test_the_order_of_methods_by_every_metric_in_both_wordings(tmp_path):
+    rates = dict(zip(PRIMARY, (0.1, 0.3, 0.5, 0.9, 0.5, 0.1), strict=True))
+    study = read(tmp_path, lambda name, rng: scores(rates[name], rng))
+    said = [x for x in judged.sentences(judged.Judged(study)) if "the order of methods" in x]
+    assert len(said) == 2
+    assert ", without view words: Kendall's tau of the 3 arms" in said[1]
+    for line in said:
+        named = [x.rpartition(" ") for x in line[:-1].split("): ")[-1].split("; ")]
+        found = {name: float(tau) for name, _, tau in named}
+        assert found["IQ"] == found["front_elsewhere"] == 1
+        assert found["FID"] == -1
+        assert [*found.values()] == sorted(found.values(), reverse=True)
+
+
 LONGER = "sds-steps2635"
 
 
