@@ -63,13 +63,17 @@ def killed(act: Callable[[], object]) -> None:
 
 def fatal(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int, late: bool) -> None:
     """The n-th call of a function kills its process, before or after it has done its work."""
-    function, calls = getattr(owner, name), []
+    function, calls, ended = getattr(owner, name), [], []
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         calls.append(name)
         if len(calls) == call and not late:
+            give_up = time.monotonic() + 10
+            while len(ended) < call - 1 and time.monotonic() < give_up:
+                time.sleep(0.01)  # the calls before it may be other threads'
             os.kill(os.getpid(), signal.SIGKILL)
         made = function(*args, **kwargs)
+        ended.append(name)
         if len(calls) == call:
             os.kill(os.getpid(), signal.SIGKILL)
         return made
